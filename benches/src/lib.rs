@@ -1,0 +1,1 @@
+//! Benchmarks of Landbridge and the load generator landbridge-bench.

@@ -1,0 +1,1 @@
+//! The client side of xDS-lite, the stream that feeds a gateway its configuration.

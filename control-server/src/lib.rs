@@ -1,0 +1,1 @@
+//! The server side of xDS-lite: what feeds gateways from files.

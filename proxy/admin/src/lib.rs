@@ -1,0 +1,1 @@
+//! Health, metrics and administration over HTTP for a Landbridge gateway.

@@ -1,0 +1,1 @@
+//! Facts and decisions of the Landbridge gateway: no I/O, no clock, no TLS.

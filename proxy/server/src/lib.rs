@@ -1,0 +1,1 @@
+//! Landbridge, a cross-cluster east-west TCP/mTLS gateway, as a library.

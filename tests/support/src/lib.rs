@@ -1,0 +1,1 @@
+//! What Landbridge's tests share: a CA in process, servers, clients, hostile I/O.
