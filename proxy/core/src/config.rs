@@ -1,0 +1,267 @@
+//! The configuration: as validated, and from a TOML file to there.
+//!
+//! `text → raw (what may be written) → Config (what is meant)`: everything downstream of this module
+//! sees only [`Config`], in which nothing is left to check. [`parse`] reports every problem of a file
+//! at once, each with its place.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::service::Snapshot;
+use crate::spiffe::{TrustDomain, TrustName};
+
+mod address;
+
+pub use address::{AddressRules, Cidr, Forbidden};
+
+/// Everything a gateway process is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the gateway itself needs.
+    pub gateway: GatewayConfig,
+    /// Where its certificates are.
+    pub identity: IdentityFiles,
+    /// Whom it believes.
+    pub trust: Vec<TrustFiles>,
+    /// What it serves.
+    pub services: Snapshot,
+    /// What only the process needs.
+    pub process: ProcessConfig,
+}
+
+/// What a gateway needs to serve connections, whoever embeds it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GatewayConfig {
+    /// How it is called in logs and to the control plane.
+    pub node: Node,
+    /// Where it listens.
+    pub listener: Listener,
+    /// Its TLS policy.
+    pub tls: TlsPolicy,
+    /// Where names may lead it.
+    pub endpoints: AddressRules,
+    /// How long anything may take.
+    pub timeouts: Timeouts,
+    /// How much it takes on.
+    pub limits: Limits,
+}
+
+/// Names of this gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Node {
+    /// Default: `$POD_NAME`, else the host name (filled in by the process).
+    pub id: Option<String>,
+    /// Default: empty.
+    pub cluster: String,
+    /// Default: empty.
+    pub network: String,
+}
+
+/// Where the gateway listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Default `[::]:15443`, dual stack; port 0 picks one.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        Self {
+            addresses: vec![SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 15443))],
+        }
+    }
+}
+
+/// The lowest TLS version that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MinTls {
+    /// TLS 1.2 with AEAD suites and the extended master secret, and 1.3.
+    V1_2,
+    /// TLS 1.3 only.
+    #[default]
+    V1_3,
+}
+
+/// The TLS policy of the listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TlsPolicy {
+    /// Default 1.3.
+    pub min: MinTls,
+}
+
+/// The certificates that the gateway presents.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IdentityFiles {
+    /// The gateway's own; mandatory once any service terminates.
+    pub own: Option<KeyPairFiles>,
+    /// Further ones, for a service to present by name.
+    pub named: BTreeMap<String, KeyPairFiles>,
+}
+
+/// Where one certificate and its key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPairFiles {
+    /// In two files: leaf first, then intermediates; and the private key.
+    Pair {
+        /// The certificate chain, PEM.
+        certificate: PathBuf,
+        /// The private key, PEM.
+        private_key: PathBuf,
+    },
+    /// In a folder with the file names of Istio, GKE or cert-manager.
+    Directory(PathBuf),
+}
+
+/// One `[[trust]]` entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustFiles {
+    /// Its name. Default: the domain.
+    pub name: TrustName,
+    /// The trust domain it vouches for.
+    pub domain: TrustDomain,
+    /// Its roots: PEM, or a SPIFFE trust bundle (JSON).
+    pub bundle: PathBuf,
+    /// Its certificate revocation lists, PEM.
+    pub crl: Option<PathBuf>,
+}
+
+/// How long anything may take. `None` is "off".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// First byte to complete ClientHello, absolute. Default 5 s.
+    pub client_hello: Option<Duration>,
+    /// The whole handshake, absolute. Default 10 s.
+    pub handshake: Option<Duration>,
+    /// Each try to connect to an endpoint. Default 3 s.
+    pub connect: Option<Duration>,
+    /// A try that has not answered by then gets company on another endpoint. Default 250 ms.
+    pub connect_hedge: Option<Duration>,
+    /// All tries. Default 10 s.
+    pub connect_total: Option<Duration>,
+    /// No byte either way. Default 1 h.
+    pub idle: Option<Duration>,
+    /// No byte, once one side has ended. Default 1 h.
+    pub half_close: Option<Duration>,
+    /// Delivering what was accepted to a side that makes no progress. Default 30 s.
+    pub flush: Option<Duration>,
+    /// TCP keepalive after this long, then every 10 s, 3 times. Default 60 s.
+    pub keepalive: Option<Duration>,
+    /// TCP_USER_TIMEOUT. Default 60 s.
+    pub user_timeout: Option<Duration>,
+    /// The whole drain, from the signal. Default 25 s; "off" waits for the last stream.
+    pub drain: Option<Duration>,
+    /// Of that: still accepting while load balancers notice. Default 5 s.
+    pub drain_lag: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        Self {
+            client_hello: seconds(5),
+            handshake: seconds(10),
+            connect: seconds(3),
+            connect_hedge: Some(Duration::from_millis(250)),
+            connect_total: seconds(10),
+            idle: seconds(3600),
+            half_close: seconds(3600),
+            flush: seconds(30),
+            keepalive: seconds(60),
+            user_timeout: seconds(60),
+            drain: seconds(25),
+            drain_lag: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How much the gateway takes on. `None` is "auto", computed at start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once. Default auto.
+    pub connections: Option<usize>,
+    /// Handshakes in flight. Default auto: 256 per worker.
+    pub handshakes: Option<usize>,
+    /// The largest ClientHello, in bytes. Default 16384, at most 65536.
+    pub client_hello_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: None,
+            handshakes: None,
+            client_hello_bytes: 16_384,
+        }
+    }
+}
+
+/// What only the process needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessConfig {
+    /// Worker threads; `None` is "auto": the CPU quota of the cgroup, else cores.
+    pub workers: Option<usize>,
+    /// Health. Default `[::]:15021`.
+    pub health: SocketAddr,
+    /// Metrics. Default `[::]:15020`.
+    pub metrics: SocketAddr,
+    /// Dashboard and JSON API. Default `127.0.0.1:15000`.
+    pub admin: AdminAddress,
+    /// The logs.
+    pub log: LogConfig,
+}
+
+/// Where the admin API listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminAddress {
+    /// At a TCP address.
+    Tcp(SocketAddr),
+    /// At a unix socket.
+    Unix(PathBuf),
+}
+
+/// The event log and the access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A level, or a filter such as `info,landbridge=debug`. Default `info`.
+    pub level: String,
+    /// How events are written. Default text.
+    pub format: EventFormat,
+    /// Where the access log goes. Default standard output.
+    pub access: AccessTarget,
+    /// How access-log lines are written. Default JSON.
+    pub access_format: AccessFormat,
+}
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AccessTarget {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Nowhere.
+    Off,
+    /// To this file, appended.
+    File(PathBuf),
+}
+
+/// How access-log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccessFormat {
+    /// Istio's keys and ours, one JSON object per line.
+    #[default]
+    Json,
+}

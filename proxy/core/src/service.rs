@@ -1,0 +1,320 @@
+//! What the gateway serves: services as configured, and the snapshot that holds all of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::policy::Policy;
+use crate::sni::{NamePattern, Sni, SniError, service_key};
+
+/// How a service is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mode {
+    /// The gateway terminates mutual TLS, so that it knows who calls.
+    Terminate,
+    /// The caller's TLS reaches the endpoint untouched.
+    Passthrough,
+}
+
+impl Mode {
+    /// `terminate` or `passthrough`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminate => "terminate",
+            Self::Passthrough => "passthrough",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Balance {
+    /// The endpoint with the fewest connections for its weight.
+    #[default]
+    LeastRequest,
+    /// One after the other, in proportion to weight.
+    RoundRobin,
+    /// At random, in proportion to weight.
+    Random,
+    /// By the client's address, so that a client stays with its endpoint (rendezvous hashing).
+    SourceHash,
+}
+
+/// Which application protocols a terminated service selects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Alpn {
+    /// The first protocol of the client's list among [`ISTIO_ALPN`]; none if nothing overlaps.
+    #[default]
+    AsOffered,
+    /// Only these, in this order of preference; a client that offers others is refused (alert 120).
+    Only(Vec<Box<str>>),
+}
+
+/// What a service selects when its `alpn` is not set, where the client offers it.
+///
+/// `istio-peer-exchange` is not among them: selecting it makes the client wait for a metadata frame
+/// (Envoy's `metadata_exchange` filter).
+pub const ISTIO_ALPN: [&str; 6] = [
+    "istio-http/1.1",
+    "istio-http/1.0",
+    "istio-h2",
+    "istio",
+    "h2",
+    "http/1.1",
+];
+
+/// What is made of a TLS stream that ends without close_notify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingCloseNotify {
+    /// The other side sees a reset, because the stream may be incomplete.
+    #[default]
+    Reset,
+    /// It is taken for a clean end.
+    Fin,
+}
+
+/// Where an endpoint is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// At this address.
+    Address(SocketAddr),
+    /// At every address that this host name resolves to.
+    Host(HostPort),
+}
+
+/// A host name and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostPort {
+    /// The name to resolve.
+    pub host: Arc<str>,
+    /// The port to dial.
+    pub port: u16,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Host(HostPort { host, port }) => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// Labels by which subsets choose endpoints.
+pub type Labels = BTreeMap<String, String>;
+
+/// An endpoint as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointSpec {
+    /// Where it is.
+    pub target: Target,
+    /// Its share of connections relative to the others; at least 1. Default 1.
+    pub weight: u32,
+    /// Endpoints of the lowest number that has a usable one are chosen. Default 0.
+    pub priority: u32,
+    /// `region/zone/subzone`, where known.
+    pub locality: Option<String>,
+    /// For subsets. Default none.
+    pub labels: Labels,
+}
+
+/// A named part of a service's endpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subset {
+    /// Its name, lower-cased as it stands in the key.
+    pub name: String,
+    /// An endpoint belongs to the subset if it has all of these.
+    pub labels: Labels,
+}
+
+/// One service as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// What log and metrics call it: `host:port`, or its first name.
+    pub name: Arc<str>,
+    /// The service's host and port, from which its keys are made; absent where only `names` lead to it.
+    pub host: Option<(String, u16)>,
+    /// Further names that lead to it.
+    pub names: Vec<NamePattern>,
+    /// How it is served.
+    pub mode: Mode,
+    /// Who may call.
+    pub policy: Policy,
+    /// Which application protocols it selects.
+    pub alpn: Alpn,
+    /// The name of the identity that it presents; `None` is the gateway's own.
+    pub identity: Option<String>,
+    /// How an endpoint is chosen.
+    pub balance: Balance,
+    /// Its endpoints.
+    pub endpoints: Vec<EndpointSpec>,
+    /// Its subsets.
+    pub subsets: Vec<Subset>,
+    /// Whether live connections end when the caller's certificate does.
+    pub close_on_cert_expiry: bool,
+    /// What is made of a TLS stream that ends without close_notify.
+    pub missing_close_notify: MissingCloseNotify,
+}
+
+impl Service {
+    /// Every name that leads to the service, with the subset it leads to (`None` is the whole).
+    ///
+    /// # Errors
+    /// A host, port and subset that do not make a name which TLS can carry.
+    pub fn routes(&self) -> Result<Vec<(NamePattern, Option<&Subset>)>, SniError> {
+        let mut routes: Vec<(NamePattern, Option<&Subset>)> = Vec::new();
+        if let Some((host, port)) = &self.host {
+            routes.push((NamePattern::Exact(service_key(host, *port, "")?), None));
+            for subset in &self.subsets {
+                routes.push((
+                    NamePattern::Exact(service_key(host, *port, &subset.name)?),
+                    Some(subset),
+                ));
+            }
+        }
+        routes.extend(self.names.iter().map(|name| (name.clone(), None)));
+        Ok(routes)
+    }
+}
+
+/// Every service that is to be served, immutable and free of conflicts.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    services: Vec<Arc<Service>>,
+}
+
+/// Two services can't stand side by side, or one can't be reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// A name leads to two services.
+    #[error("{name} leads to both {first} and {second}; a name may lead to one service only")]
+    Name {
+        /// The name.
+        name: Sni,
+        /// Whether the name is a suffix pattern.
+        suffix: bool,
+        /// The service that had it first.
+        first: Arc<str>,
+        /// The service that claims it too.
+        second: Arc<str>,
+        /// The second service's place in the list.
+        index: usize,
+    },
+    /// Two services have the same host and port, or the same first name.
+    #[error("service {name} is configured twice")]
+    Service {
+        /// The service.
+        name: Arc<str>,
+        /// The place of the second in the list.
+        index: usize,
+    },
+    /// A name of the service can't be carried by TLS.
+    #[error("a name of service {name} cannot be carried by TLS: {error}")]
+    Unroutable {
+        /// The service.
+        name: Arc<str>,
+        /// Which rule it breaks.
+        error: SniError,
+        /// Its place in the list.
+        index: usize,
+    },
+}
+
+impl Conflict {
+    /// The place in the list of the service that is refused.
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Name { index, .. } | Self::Service { index, .. } | Self::Unroutable { index, .. } => *index,
+        }
+    }
+}
+
+impl Snapshot {
+    /// Makes a snapshot of services whose names do not collide.
+    ///
+    /// # Errors
+    /// Every conflict there is, not only the first.
+    pub fn new(services: Vec<Service>) -> Result<Self, Vec<Conflict>> {
+        let mut conflicts = Vec::new();
+        let mut names: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        let mut routes: BTreeMap<NamePattern, Arc<str>> = BTreeMap::new();
+        for (index, service) in services.iter().enumerate() {
+            if names.insert(service.name.clone(), index).is_some() {
+                conflicts.push(Conflict::Service {
+                    name: service.name.clone(),
+                    index,
+                });
+                continue;
+            }
+            match service.routes() {
+                Ok(list) => {
+                    for (pattern, _) in list {
+                        if let Some(first) = routes.get(&pattern) {
+                            let (name, suffix) = match pattern {
+                                NamePattern::Exact(name) => (name, false),
+                                NamePattern::Suffix(name) => (name, true),
+                            };
+                            let (first, second) = (first.clone(), service.name.clone());
+                            conflicts.push(Conflict::Name {
+                                name,
+                                suffix,
+                                first,
+                                second,
+                                index,
+                            });
+                        } else {
+                            routes.insert(pattern, service.name.clone());
+                        }
+                    }
+                }
+                Err(error) => conflicts.push(Conflict::Unroutable {
+                    name: service.name.clone(),
+                    error,
+                    index,
+                }),
+            }
+        }
+        if conflicts.is_empty() {
+            Ok(Self {
+                services: services.into_iter().map(Arc::new).collect(),
+            })
+        } else {
+            Err(conflicts)
+        }
+    }
+
+    /// The services, in the order given.
+    pub fn services(&self) -> &[Arc<Service>] {
+        &self.services
+    }
+
+    /// Every host name that some endpoint is given by, each once.
+    pub fn hosts(&self) -> Vec<HostPort> {
+        let mut hosts: Vec<HostPort> = self
+            .services
+            .iter()
+            .flat_map(|service| &service.endpoints)
+            .filter_map(|endpoint| match &endpoint.target {
+                Target::Host(host) => Some(host.clone()),
+                Target::Address(_) => None,
+            })
+            .collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    /// Whether any service terminates TLS, so that the gateway needs an identity.
+    pub fn terminates(&self) -> bool {
+        self.services
+            .iter()
+            .any(|service| service.mode == Mode::Terminate)
+    }
+}
