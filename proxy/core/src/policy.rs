@@ -189,12 +189,7 @@ pub struct Denied;
 impl Policy {
     /// Decides whether `caller` may reach the service that this policy belongs to.
     pub fn check(&self, caller: &Caller) -> Result<Permit, Denied> {
-        let permit = |would_deny| {
-            Ok(Permit {
-                would_deny,
-                made_by_check: (),
-            })
-        };
+        let permit = |would_deny| Ok(Permit { would_deny });
         match (self, caller) {
             (Self::EndpointDecides, Caller::Unseen(Unseen::Passthrough)) => permit(false),
             (Self::Grants { allow, authorization }, Caller::Verified(identity)) => {
