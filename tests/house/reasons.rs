@@ -16,6 +16,50 @@ fn every_reason_is_documented_with_its_flag_and_its_alert() {
     );
 }
 
+#[test]
+fn what_other_documents_say_of_a_reason_is_so() {
+    let findings: Vec<String> = ["docs/routing.md", "docs/ends.md"]
+        .iter()
+        .flat_map(|path| misquoted(path, &read(path)))
+        .collect();
+    assert_none("a reason is not what a document says of it", &findings);
+}
+
+/// Reads the tables whose last column is headed "reason": a row that names reasons there must say, before
+/// it, the alert of each ("alert 112", or "RST" for none) or the flag of each.
+fn misquoted(path: &str, document: &str) -> Vec<String> {
+    let mut of_reasons = false;
+    let mut findings = Vec::new();
+    for (number, line) in document.lines().enumerate() {
+        let Some(cells) = line.strip_prefix("| ").and_then(|rest| rest.strip_suffix(" |")) else {
+            of_reasons &= line.starts_with('|');
+            continue;
+        };
+        let Some((said, words)) = cells.rsplit_once(" | ") else {
+            continue;
+        };
+        if !of_reasons {
+            of_reasons = words.starts_with("reason");
+            continue;
+        }
+        for word in words.split('`').skip(1).step_by(2) {
+            let so = Reason::ALL
+                .iter()
+                .find(|reason| reason.word() == word)
+                .is_some_and(|reason| {
+                    let alert = reason
+                        .alert()
+                        .map_or("RST".to_owned(), |number| format!("alert {number} "));
+                    said.contains(&alert) || said.contains(&format!("`{}`", reason.flag()))
+                });
+            if !so {
+                findings.push(format!("{path}:{}: {word} is not so: {said}", number + 1));
+            }
+        }
+    }
+    findings
+}
+
 /// Reads the rows that begin with "| `word` | `FLAG` | alert |".
 fn differences(document: &str) -> Vec<String> {
     let mut rows = BTreeMap::new();
@@ -69,5 +113,21 @@ fn a_table_that_differs_from_the_code_is_caught() {
     assert!(
         found.iter().any(|it| it.contains("bad_sni is missing")),
         "{found:?}"
+    );
+}
+
+#[test]
+fn a_document_that_misquotes_a_reason_is_caught() {
+    let table = "| x | y |\n|---|---|\n| a | `none_such` |\n\n| x | reason |\n|---|---|\n\
+        | alert 112 (x) | `no_sni` |\n| alert 11 (x) | `no_sni` |\n| RST, `DR` | `connect_refused`, `no_route` |\n\
+        | `DR` | `downstream_reset`, `none_such` |\n";
+    let lines: Vec<String> = misquoted("x.md", table);
+    assert_eq!(
+        lines,
+        [
+            "x.md:8: no_sni is not so: alert 11 (x)",
+            "x.md:9: no_route is not so: RST, `DR`",
+            "x.md:10: none_such is not so: `DR`"
+        ]
     );
 }
