@@ -5,16 +5,77 @@
 //! at once, each with its place.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use findings::Findings;
+use raw::RawConfig;
 
 use crate::service::Snapshot;
 use crate::spiffe::{TrustDomain, TrustName};
 
 mod address;
+mod findings;
+mod lower;
+mod near;
+mod problem;
+mod raw;
+mod read;
+#[cfg(test)]
+mod tests;
+mod unavailable;
 
 pub use address::{AddressRules, Cidr, Forbidden};
+pub use problem::{Problem, Problems, Severity};
+
+/// Where a text comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What problems call it, such as the path as the user wrote it.
+    pub name: String,
+    /// The folder that relative paths in it are relative to.
+    pub dir: PathBuf,
+}
+
+impl Source {
+    /// The file at `path`; relative paths in it are relative to the folder it is in.
+    pub fn file(path: &Path) -> Self {
+        Self {
+            name: path.display().to_string(),
+            dir: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+        }
+    }
+}
+
+/// A configuration, or everything that is wrong with it.
+pub type Parsed = Result<Accepted, Problems>;
+
+/// A configuration that can be used.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// The configuration.
+    pub config: Config,
+    /// What in it cannot work or has no effect.
+    pub warnings: Problems,
+}
+
+/// Reads a configuration from TOML.
+///
+/// # Errors
+/// Every problem of the text at once, warnings included, in the order of the text. A text that is not
+/// TOML is reported as such, and as nothing else.
+pub fn parse(text: &str, source: &Source) -> Parsed {
+    let mut found = Findings::default();
+    let config = read::read::<RawConfig>(text, &mut found)
+        .map(|document| lower::lower(document, &source.dir, &mut found));
+    let refused = found.refuse();
+    let problems = Problems::new(found.into_problems(text, &source.name));
+    match config {
+        Some(config) if !refused => Ok(Accepted { config, warnings: problems }),
+        _ => Err(problems),
+    }
+}
 
 /// Everything a gateway process is told.
 #[derive(Debug, Clone)]
@@ -29,6 +90,19 @@ pub struct Config {
     pub services: Snapshot,
     /// What only the process needs.
     pub process: ProcessConfig,
+}
+
+impl Config {
+    /// Reads a configuration from TOML, with relative paths relative to `dir`.
+    ///
+    /// [`parse`] does the same and tells warnings too.
+    ///
+    /// # Errors
+    /// Every problem of the text at once.
+    pub fn from_toml(text: &str, dir: &Path) -> Result<Self, Problems> {
+        let source = Source { name: "configuration".to_owned(), dir: dir.to_path_buf() };
+        parse(text, &source).map(|accepted| accepted.config)
+    }
 }
 
 /// What a gateway needs to serve connections, whoever embeds it.
@@ -68,9 +142,7 @@ pub struct Listener {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self {
-            addresses: vec![SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 15443))],
-        }
+        Self { addresses: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 15443))] }
     }
 }
 
@@ -189,11 +261,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: None,
-            handshakes: None,
-            client_hello_bytes: 16_384,
-        }
+        Self { connections: None, handshakes: None, client_hello_bytes: 16_384 }
     }
 }
 
@@ -210,6 +278,19 @@ pub struct ProcessConfig {
     pub admin: AdminAddress,
     /// The logs.
     pub log: LogConfig,
+}
+
+impl Default for ProcessConfig {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        Self {
+            workers: None,
+            health: any(15021),
+            metrics: any(15020),
+            admin: AdminAddress::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 15000))),
+            log: LogConfig::default(),
+        }
+    }
 }
 
 /// Where the admin API listens.
@@ -232,6 +313,17 @@ pub struct LogConfig {
     pub access: AccessTarget,
     /// How access-log lines are written. Default JSON.
     pub access_format: AccessFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: EventFormat::default(),
+            access: AccessTarget::default(),
+            access_format: AccessFormat::default(),
+        }
+    }
 }
 
 /// How events are written.

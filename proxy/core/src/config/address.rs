@@ -19,9 +19,7 @@ impl Cidr {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
-        let base: IpAddr = address
-            .parse()
-            .map_err(|_| format!("{address:?} is not an IP address"))?;
+        let base: IpAddr = address.parse().map_err(|_| format!("{address:?} is not an IP address"))?;
         let most = if base.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => most,
@@ -92,11 +90,7 @@ impl AddressRules {
     pub fn check(&self, address: SocketAddr) -> Result<(), Forbidden> {
         let ip = address.ip();
         if self.allow_cidrs.is_empty() {
-            if never_meant(ip) {
-                Err(Forbidden::Never(ip))
-            } else {
-                Ok(())
-            }
+            if never_meant(ip) { Err(Forbidden::Never(ip)) } else { Ok(()) }
         } else if self.allow_cidrs.iter().any(|range| range.contains(ip)) {
             Ok(())
         } else {
@@ -145,9 +139,7 @@ mod tests {
     use super::*;
 
     fn rules(ranges: &[&str]) -> AddressRules {
-        AddressRules {
-            allow_cidrs: ranges.iter().map(|range| Cidr::parse(range).unwrap()).collect(),
-        }
+        AddressRules { allow_cidrs: ranges.iter().map(|range| Cidr::parse(range).unwrap()).collect() }
     }
 
     fn at(ip: &str) -> SocketAddr {
@@ -160,21 +152,9 @@ mod tests {
         assert!(ten.contains("10.255.0.1".parse().unwrap()));
         assert!(ten.contains("::ffff:10.0.0.1".parse().unwrap()));
         assert!(!ten.contains("11.0.0.1".parse().unwrap()));
-        assert!(
-            Cidr::parse("0.0.0.0/0")
-                .unwrap()
-                .contains("192.0.2.1".parse().unwrap())
-        );
-        assert!(
-            Cidr::parse("::/0")
-                .unwrap()
-                .contains("2001:db8::1".parse().unwrap())
-        );
-        assert!(
-            Cidr::parse("192.0.2.1")
-                .unwrap()
-                .contains("192.0.2.1".parse().unwrap())
-        );
+        assert!(Cidr::parse("0.0.0.0/0").unwrap().contains("192.0.2.1".parse().unwrap()));
+        assert!(Cidr::parse("::/0").unwrap().contains("2001:db8::1".parse().unwrap()));
+        assert!(Cidr::parse("192.0.2.1").unwrap().contains("192.0.2.1".parse().unwrap()));
         for bad in ["10.0.0.0/33", "10.0.0.1/8", "ten/8", "10.0.0.0/-1", "::/129", ""] {
             assert!(Cidr::parse(bad).is_err(), "{bad}");
         }
@@ -214,9 +194,6 @@ mod tests {
     fn the_file_may_open_a_range_and_closes_all_others_by_it() {
         let rules = rules(&["127.0.0.0/8", "10.0.0.0/8"]);
         assert_eq!(rules.check(at("127.0.0.1")), Ok(()));
-        assert_eq!(
-            rules.check(at("192.0.2.1")),
-            Err(Forbidden::Outside("192.0.2.1".parse().unwrap()))
-        );
+        assert_eq!(rules.check(at("192.0.2.1")), Err(Forbidden::Outside("192.0.2.1".parse().unwrap())));
     }
 }

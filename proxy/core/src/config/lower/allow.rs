@@ -1,0 +1,120 @@
+//! Who may call a service.
+
+use super::trust::Trusts;
+use crate::config::findings::{Complaint, Findings, Place};
+use crate::config::raw::{RawAuthorization, RawGrant, RawMode, RawService};
+use crate::config::read::Field;
+use crate::policy::{Authorization, Grant, IdPattern, Policy};
+use crate::spiffe::TrustName;
+
+/// The policy of a service whose mode is `mode`; `None` if that could not be read.
+pub(super) fn policy(
+    raw: &RawService,
+    place: Place,
+    mode: Option<RawMode>,
+    trusts: &Trusts,
+    found: &mut Findings,
+) -> Policy {
+    if mode == Some(RawMode::Passthrough) {
+        return Policy::EndpointDecides;
+    }
+    let authorization = match &raw.authorization {
+        Some(Field { value: Some(RawAuthorization::Audit), .. }) => Authorization::Audit,
+        _ => Authorization::Enforce,
+    };
+    let list = raw.allow.as_ref().and_then(|list| list.value.as_deref()).unwrap_or_default();
+    let nobody = raw.allow.as_ref().is_none_or(|list| list.value.as_ref().is_some_and(Vec::is_empty));
+    if nobody && mode.is_some() {
+        warn_of_nobody(raw, place, authorization, found);
+    }
+    let mut allow: Vec<Grant> = Vec::with_capacity(list.len());
+    for field in list {
+        let Some(grant) = grant(field, trusts, found) else {
+            continue;
+        };
+        if allow.contains(&grant) {
+            found.warning(
+                field.place,
+                Complaint::new(format!("{grant} is allowed already")).help("remove one of the two"),
+            );
+        } else {
+            warn_of_stranger(&grant, field.place, trusts, found);
+            allow.push(grant);
+        }
+    }
+    Policy::Grants { allow, authorization }
+}
+
+fn warn_of_nobody(raw: &RawService, place: Place, authorization: Authorization, found: &mut Findings) {
+    let place = match &raw.allow {
+        Some(field) => field.place,
+        None => found.absent(place, "allow"),
+    };
+    let complaint = match authorization {
+        Authorization::Enforce => Complaint::new("is empty: nobody may call this service"),
+        Authorization::Audit => Complaint::new(
+            "is empty: every caller with a valid certificate is let through, and logged as would_deny",
+        ),
+    };
+    found.warning(place, complaint.help("list the SPIFFE IDs that may call"));
+}
+
+fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Option<Grant> {
+    match field.value.as_ref()? {
+        RawGrant::Pattern(text) => {
+            let id = pattern(text).map_err(|complaint| found.error(field.place, complaint)).ok()?;
+            Some(Grant { id, from: None })
+        }
+        RawGrant::Bound { id, from } => {
+            if id.is_none() {
+                let place = found.absent(field.place, "id");
+                found.error(
+                    place,
+                    Complaint::new("missing").help("add the SPIFFE ID or pattern that is allowed"),
+                );
+            }
+            let id = found.meaning(id.as_ref(), |text| pattern(text));
+            let name = found.meaning(from.as_ref(), |name| entry(name, trusts));
+            if from.is_some() && name.is_none() {
+                return None;
+            }
+            Some(Grant { id: id?, from: name })
+        }
+    }
+}
+
+fn pattern(text: &str) -> Result<IdPattern, Complaint> {
+    IdPattern::parse(text)
+        .map_err(|error| Complaint::new(format!("{text:?} is no SPIFFE ID or pattern: {error}")))
+}
+
+fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {
+    if trusts.domains.contains_key(name) || trusts.incomplete {
+        return Ok(TrustName::new(name));
+    }
+    let complaint = Complaint::new(format!("there is no [[trust]] entry named {name:?}"));
+    Err(complaint.nearest(name, trusts.domains.keys().map(String::as_str)))
+}
+
+/// Notes a grant that nobody can match, because nobody vouches for its domain.
+fn warn_of_stranger(grant: &Grant, place: Place, trusts: &Trusts, found: &mut Findings) {
+    let domain = grant.id.trust_domain();
+    if trusts.incomplete {
+        return;
+    }
+    let complaint = match &grant.from {
+        Some(from) => match trusts.domains.get(from.as_str()) {
+            Some(other) if other.as_str() != domain => {
+                format!("trust entry {from} vouches for {other}, not for {domain}: nobody can match this")
+            }
+            _ => return,
+        },
+        None if trusts.vouch_for(domain) => return,
+        None => format!("no [[trust]] entry vouches for {domain}: nobody can match this"),
+    };
+    let complaint = Complaint::new(complaint);
+    found.warning(
+        place,
+        complaint.nearest(domain, trusts.domains.values().map(crate::spiffe::TrustDomain::as_str)),
+    );
+}

@@ -1,0 +1,132 @@
+//! `[node]`, `[listener]`, `[tls]`, `[endpoints]`, `[limits]` and `[control]`.
+
+use std::net::SocketAddr;
+
+use super::{section, text};
+use crate::config::findings::{Complaint, Findings, Place};
+use crate::config::raw::{
+    AutoOr, List, OneOrMany, RawControl, RawDecision, RawEndpointRules, RawLimits, RawListener, RawMinTls,
+    RawNode, RawTls,
+};
+use crate::config::read::Field;
+use crate::config::{AddressRules, Cidr, Limits, Listener, MinTls, Node, TlsPolicy};
+
+pub(super) fn node(raw: Option<Field<RawNode>>, found: &mut Findings) -> Node {
+    let raw = section(raw);
+    let text = |field: Option<Field<String>>| field.and_then(|field| field.value).unwrap_or_default();
+    Node {
+        id: found.meaning(raw.id.as_ref(), text::not_empty),
+        cluster: text(raw.cluster),
+        network: text(raw.network),
+    }
+}
+
+/// Where the gateway listens, and where that is written.
+pub(super) struct Listening {
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Empty where the address is the default.
+    pub(super) places: Vec<(SocketAddr, Place)>,
+}
+
+pub(super) fn listener(raw: Option<Field<RawListener>>, found: &mut Findings) -> Listening {
+    let Some(address) = section(raw).address else {
+        return Listening { addresses: Listener::default().addresses, places: Vec::new() };
+    };
+    let written = match address.value {
+        None => Vec::new(),
+        Some(OneOrMany::One(text)) => vec![Field { place: address.place, value: Some(text) }],
+        Some(OneOrMany::Many(list)) => {
+            if list.is_empty() {
+                found.error(address.place, Complaint::new("expected at least one address, found none"));
+            }
+            list
+        }
+    };
+    let mut places: Vec<(SocketAddr, Place)> = Vec::new();
+    for field in &written {
+        let Some(address) = found.meaning(Some(field), |text| text::listen_address(text)) else {
+            continue;
+        };
+        if address.port() != 0 && places.iter().any(|(other, _)| *other == address) {
+            found.error(
+                field.place,
+                Complaint::new(format!("{address} is listed twice")).help("remove one of the two"),
+            );
+        } else {
+            places.push((address, field.place));
+        }
+    }
+    Listening { addresses: places.iter().map(|(address, _)| *address).collect(), places }
+}
+
+pub(super) fn tls(raw: Option<Field<RawTls>>, found: &mut Findings) -> TlsPolicy {
+    let min = found.meaning(section(raw).min.as_ref(), |min| {
+        Ok(match min {
+            RawMinTls::V1_2 => MinTls::V1_2,
+            RawMinTls::V1_3 => MinTls::V1_3,
+        })
+    });
+    TlsPolicy { min: min.unwrap_or_default() }
+}
+
+pub(super) fn endpoint_rules(raw: Option<Field<RawEndpointRules>>, found: &mut Findings) -> AddressRules {
+    let ranges = section(raw).allow_cidrs.and_then(|list| list.value).unwrap_or_default();
+    let range = |text: &String| {
+        Cidr::parse(text)
+            .map_err(|error| Complaint::new(format!("expected a range such as \"10.0.0.0/8\": {error}")))
+    };
+    AddressRules {
+        allow_cidrs: ranges.iter().filter_map(|field| found.meaning(Some(field), range)).collect(),
+    }
+}
+
+pub(super) fn limits(raw: Option<Field<RawLimits>>) -> Limits {
+    let raw = section(raw);
+    let count = |field: Option<Field<AutoOr<1, { u32::MAX }>>>| {
+        let AutoOr(number) = field?.value?;
+        usize::try_from(number?).ok()
+    };
+    let bytes = raw.client_hello_bytes.and_then(|field| field.value);
+    Limits {
+        connections: count(raw.connections),
+        handshakes: count(raw.handshakes),
+        client_hello_bytes: bytes
+            .and_then(|bytes| usize::try_from(bytes.0).ok())
+            .unwrap_or(Limits::default().client_hello_bytes),
+    }
+}
+
+/// Notes the keys of `[control]` that mean nothing, because there are no servers.
+pub(super) fn control(raw: Option<Field<RawControl>>, found: &mut Findings) {
+    const USUAL: [RawDecision; 3] = [RawDecision::Service, RawDecision::Endpoints, RawDecision::Policy];
+    let raw = section(raw);
+    if raw.servers.is_some_and(|list| list.value.is_none_or(|list| !list.is_empty())) {
+        return;
+    }
+    let mut idle = Vec::new();
+    idle.extend(filled(raw.server_identities.as_ref()));
+    idle.extend(
+        raw.snapshot
+            .filter(|field| field.value.as_ref().is_some_and(|path| !path.is_empty()))
+            .map(|field| field.place),
+    );
+    idle.extend(
+        raw.may
+            .filter(|field| {
+                field.value.as_ref().is_some_and(|list| {
+                    let mut may: Vec<RawDecision> = list.iter().filter_map(|field| field.value).collect();
+                    may.sort_unstable();
+                    may != USUAL
+                })
+            })
+            .map(|field| field.place),
+    );
+    for place in idle {
+        found.warning(place, Complaint::new("has no effect without control.servers"));
+    }
+}
+
+/// The place of a list that is not empty.
+fn filled<T>(list: Option<&List<T>>) -> Option<Place> {
+    list.filter(|field| field.value.as_ref().is_some_and(|list| !list.is_empty())).map(|field| field.place)
+}

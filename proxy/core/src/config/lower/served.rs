@@ -1,0 +1,79 @@
+//! All services together: what each is, and that no two claim one name.
+
+use super::section;
+use super::service::{self, Scope, ServicePlaces};
+use crate::config::findings::{Complaint, Findings, Place};
+use crate::config::raw::{List, RawService};
+use crate::service::{Conflict, Mode, Service, Snapshot};
+use crate::sni::NamePattern;
+
+/// What the file says is served.
+pub(super) struct Served {
+    pub(super) snapshot: Snapshot,
+    /// Whether nothing is served, and nothing is wrong with what would be.
+    pub(super) nothing: bool,
+    pub(super) first_terminating: Option<FirstTerminating>,
+}
+
+/// The first service that needs the gateway's own identity.
+pub(super) struct FirstTerminating {
+    pub(super) name: String,
+    pub(super) place: Place,
+}
+
+pub(super) fn served(raw: Option<List<RawService>>, scope: &Scope<'_>, found: &mut Findings) -> Served {
+    let readable = raw.as_ref().is_none_or(|list| list.value.is_some());
+    let raw = section(raw);
+    let nothing = readable && raw.is_empty();
+    let mut services: Vec<Service> = Vec::with_capacity(raw.len());
+    let mut places: Vec<ServicePlaces> = Vec::with_capacity(raw.len());
+    let mut first_terminating = None;
+    for (index, field) in raw.into_iter().enumerate() {
+        let Some(raw) = field.value else { continue };
+        if let Some(name) = service::called(&raw) {
+            found.call_service(index, name);
+        }
+        let Some((service, at)) = service::service(&raw, field.place, scope, found) else {
+            continue;
+        };
+        if service.mode == Mode::Terminate && first_terminating.is_none() {
+            first_terminating = Some(FirstTerminating { name: service.name.to_string(), place: field.place });
+        }
+        services.push(service);
+        places.push(at);
+    }
+    let snapshot = Snapshot::new(services).unwrap_or_else(|conflicts| {
+        for conflict in &conflicts {
+            if let Some(places) = places.get(conflict.index()) {
+                note(conflict, places, found);
+            }
+        }
+        Snapshot::default()
+    });
+    Served { snapshot, nothing, first_terminating }
+}
+
+fn note(conflict: &Conflict, places: &ServicePlaces, found: &mut Findings) {
+    let (place, complaint) = match conflict {
+        Conflict::Name { name, suffix, first, second, .. } => {
+            let pattern =
+                if *suffix { NamePattern::Suffix(name.clone()) } else { NamePattern::Exact(name.clone()) };
+            let place = places.of(&pattern);
+            if first == second {
+                let complaint = Complaint::new(format!("{pattern} leads to this service already"));
+                (place, complaint.help("remove it here"))
+            } else {
+                let complaint = Complaint::new(format!("{pattern} leads to service {first} already"));
+                (place, complaint.help("a name may lead to one service only"))
+            }
+        }
+        Conflict::Service { name, .. } => {
+            let complaint = Complaint::new(format!("service {name} is configured twice"));
+            (places.main, complaint.help("put its endpoints and names into one [[service]]"))
+        }
+        Conflict::Unroutable { error, .. } => {
+            (places.main, Complaint::new(format!("a name of this service cannot be carried by TLS: {error}")))
+        }
+    };
+    found.error(place, complaint);
+}

@@ -1,0 +1,257 @@
+//! One `[[service]]`.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::identity::Identities;
+use super::trust::Trusts;
+use super::{allow, endpoints, subsets};
+use crate::config::findings::{Complaint, Findings, Place};
+use crate::config::raw::{RawBalance, RawCloseNotify, RawMode, RawService};
+use crate::service::{Alpn, Balance, MissingCloseNotify, Mode, Service};
+use crate::sni::{NamePattern, Sni, service_key};
+
+/// What the rest of the file says that services refer to.
+pub(super) struct Scope<'a> {
+    pub(super) listeners: &'a [SocketAddr],
+    pub(super) trusts: &'a Trusts,
+    pub(super) identities: &'a Identities,
+}
+
+/// Where the names of a service are written.
+pub(super) struct ServicePlaces {
+    /// Its host, or its first name.
+    pub(super) main: Place,
+    names: Vec<(NamePattern, Place)>,
+}
+
+impl ServicePlaces {
+    /// Where a name that leads to the service is written.
+    pub(super) fn of(&self, pattern: &NamePattern) -> Place {
+        let named = self.names.iter().find(|(name, _)| name == pattern);
+        named.map_or(self.main, |(_, place)| *place)
+    }
+}
+
+/// What the user calls a service, as it is written.
+pub(super) fn called(raw: &RawService) -> Option<&str> {
+    let host = raw.host.as_ref().and_then(|field| field.value.as_deref());
+    let first = || {
+        let names = raw.sni.as_ref()?.value.as_ref()?;
+        names.first()?.value.as_deref()
+    };
+    host.or_else(first)
+}
+
+/// The service; `None` if it has no name that could be read.
+pub(super) fn service(
+    raw: &RawService,
+    place: Place,
+    scope: &Scope<'_>,
+    found: &mut Findings,
+) -> Option<(Service, ServicePlaces)> {
+    let names = names(raw, found);
+    let host = host(raw, place, found);
+    let mode = match &raw.mode {
+        None => Some(RawMode::Terminate),
+        Some(field) => field.value,
+    };
+    if mode == Some(RawMode::Passthrough) {
+        refuse_unseen(raw, found);
+    }
+    let endpoints = endpoints::endpoints(raw.endpoints.as_ref(), place, scope.listeners, found);
+    let keys = match &host {
+        Some((host, port)) => subsets::Host::Has(host, *port),
+        None if raw.host.is_none() && raw.port.is_none() => subsets::Host::Without,
+        None => subsets::Host::Unread,
+    };
+    let subsets = subsets::subsets(raw.subset.as_ref(), &keys, &endpoints, found);
+    let mut service = Service {
+        name: Arc::from(""),
+        host: host.clone(),
+        names: names.iter().map(|(name, _)| name.clone()).collect(),
+        mode: match mode {
+            Some(RawMode::Passthrough) => Mode::Passthrough,
+            Some(RawMode::Terminate) | None => Mode::Terminate,
+        },
+        policy: allow::policy(raw, place, mode, scope.trusts, found),
+        alpn: alpn(raw, found),
+        identity: identity(raw, scope.identities, found),
+        balance: balance(raw),
+        endpoints: endpoints.specs,
+        subsets,
+        close_on_cert_expiry: written(raw.close_on_cert_expiry.as_ref()).unwrap_or_default(),
+        missing_close_notify: close_notify(raw),
+    };
+    let main = match (&host, &raw.host, names.first()) {
+        (Some((host, port)), Some(field), _) => {
+            service.name = format!("{host}:{port}").into();
+            field.place
+        }
+        (_, None, Some((name, place))) => {
+            service.name = name.to_string().into();
+            *place
+        }
+        _ => return None,
+    };
+    Some((service, ServicePlaces { main, names }))
+}
+
+fn written<T: Copy>(field: Option<&crate::config::read::Field<T>>) -> Option<T> {
+    field.and_then(|field| field.value)
+}
+
+/// Host and port, from which the keys of a service are made.
+fn host(raw: &RawService, place: Place, found: &mut Findings) -> Option<(String, u16)> {
+    match (&raw.host, &raw.port) {
+        (None, None) => {
+            let none = raw.sni.as_ref().is_none_or(|list| list.value.as_ref().is_some_and(Vec::is_empty));
+            if none {
+                let place = found.absent(place, "host");
+                found.error(
+                    place,
+                    Complaint::new("missing: a service has host and port, or else a name in sni")
+                        .help("add the host and the port that callers know the service by"),
+                );
+            }
+        }
+        (Some(_), None) => {
+            let place = found.absent(place, "port");
+            found.error(
+                place,
+                Complaint::new("missing: host and port go together")
+                    .help("add the port that callers know the service by"),
+            );
+        }
+        (None, Some(_)) => {
+            let place = found.absent(place, "host");
+            found.error(
+                place,
+                Complaint::new("missing: host and port go together")
+                    .help("add the host that callers know the service by"),
+            );
+        }
+        (Some(_), Some(_)) => {}
+    }
+    let port = raw.port.as_ref().and_then(|field| field.value);
+    let port = port.and_then(|port| u16::try_from(port.0).ok());
+    let host = found.meaning(raw.host.as_ref(), |text| {
+        let host =
+            Sni::parse(text).map_err(|error| Complaint::new(format!("{text:?} is no host name: {error}")))?;
+        service_key(host.as_str(), port.unwrap_or(u16::MAX), "").map_err(|error| {
+            Complaint::new(format!("the key of this service cannot be carried by TLS: {error}"))
+        })?;
+        Ok(host.as_str().to_owned())
+    });
+    Some((host?, port?))
+}
+
+/// Further names, each once.
+fn names(raw: &RawService, found: &mut Findings) -> Vec<(NamePattern, Place)> {
+    let mut names: BTreeSet<NamePattern> = BTreeSet::new();
+    let mut places = Vec::new();
+    let list = raw.sni.as_ref().and_then(|list| list.value.as_deref());
+    for field in list.unwrap_or_default() {
+        let name = found.meaning(Some(field), |text| {
+            NamePattern::parse(text).map_err(|error| {
+                Complaint::new(format!("{text:?} is no server name: {error}"))
+                    .help("give an exact name, or \"*.suffix\"")
+            })
+        });
+        let Some(name) = name else { continue };
+        if names.insert(name.clone()) {
+            places.push((name, field.place));
+        } else {
+            let complaint = Complaint::new(format!("{name} is listed twice"));
+            found.error(field.place, complaint.help("remove one of the two"));
+        }
+    }
+    places
+}
+
+/// Notes every key that means nothing where the gateway does not see inside TLS.
+fn refuse_unseen(raw: &RawService, found: &mut Findings) {
+    let list = |place: Option<Place>, why: &'static str| place.map(|place| (place, why));
+    let unseen = [
+        list(raw.allow.as_ref().map(|field| field.place), "the gateway does not see who calls"),
+        list(raw.authorization.as_ref().map(|field| field.place), "the gateway does not see who calls"),
+        list(raw.alpn.as_ref().map(|field| field.place), "the endpoint selects the protocol"),
+        list(raw.identity.as_ref().map(|field| field.place), "the endpoint presents its own certificate"),
+        list(
+            raw.close_on_cert_expiry
+                .as_ref()
+                .filter(|field| field.value == Some(true))
+                .map(|field| field.place),
+            "the gateway does not see the caller's certificate",
+        ),
+        list(
+            raw.missing_close_notify
+                .as_ref()
+                .filter(|field| field.value == Some(RawCloseNotify::Fin))
+                .map(|field| field.place),
+            "the gateway does not see close_notify",
+        ),
+    ];
+    for (place, why) in unseen.into_iter().flatten() {
+        let complaint = Complaint::new(format!("cannot be kept with mode = \"passthrough\": {why}"));
+        found.error(place, complaint.help("remove it, or let the gateway terminate TLS"));
+    }
+}
+
+fn alpn(raw: &RawService, found: &mut Findings) -> Alpn {
+    let Some(field) = &raw.alpn else {
+        return Alpn::AsOffered;
+    };
+    let Some(list) = &field.value else {
+        return Alpn::AsOffered;
+    };
+    if list.is_empty() {
+        found.error(
+            field.place,
+            Complaint::new("an empty list would refuse every client")
+                .help("remove alpn to select what is offered"),
+        );
+    }
+    let protocols = list.iter().filter_map(|field| found.meaning(Some(field), |text| protocol(text)));
+    Alpn::Only(protocols.collect())
+}
+
+fn protocol(text: &str) -> Result<Box<str>, Complaint> {
+    if text.is_empty() || text.len() > 255 {
+        return Err(Complaint::new(format!("a protocol has 1 to 255 bytes (RFC 7301), not {}", text.len())));
+    }
+    if text == "istio-peer-exchange" {
+        return Err(Complaint::new(
+            "istio-peer-exchange is never selected: the client would wait for a metadata frame that the gateway does not send",
+        )
+        .help("remove it"));
+    }
+    Ok(text.into())
+}
+
+fn identity(raw: &RawService, identities: &Identities, found: &mut Findings) -> Option<String> {
+    found.meaning(raw.identity.as_ref(), |name| {
+        if identities.names.contains(name) || !identities.complete {
+            return Ok(name.clone());
+        }
+        let complaint = Complaint::new(format!("there is no [identities.{name}]"));
+        Err(complaint.nearest(name, identities.names.iter().map(String::as_str)))
+    })
+}
+
+fn balance(raw: &RawService) -> Balance {
+    match written(raw.balance.as_ref()) {
+        None | Some(RawBalance::LeastRequest) => Balance::LeastRequest,
+        Some(RawBalance::RoundRobin) => Balance::RoundRobin,
+        Some(RawBalance::Random) => Balance::Random,
+        Some(RawBalance::SourceHash) => Balance::SourceHash,
+    }
+}
+
+fn close_notify(raw: &RawService) -> MissingCloseNotify {
+    match written(raw.missing_close_notify.as_ref()) {
+        None | Some(RawCloseNotify::Reset) => MissingCloseNotify::Reset,
+        Some(RawCloseNotify::Fin) => MissingCloseNotify::Fin,
+    }
+}

@@ -1,0 +1,71 @@
+//! From text to the raw configuration, going on after each mistake.
+//!
+//! A value that is not of its type leaves its [`Field`] without a value, a key that is not known is
+//! passed over, and both are noted; so one pass over the document finds all of them.
+
+use std::cell::RefCell;
+
+use serde::de::DeserializeOwned;
+use serde_spanned::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::findings::{Complaint, Findings};
+
+mod fault;
+mod field;
+mod nesting;
+mod reader;
+mod shown;
+
+pub(super) use field::Field;
+use reader::Reader;
+
+/// More errors of syntax than this are counted only: they are likely to follow from one another.
+const SYNTAX_ERRORS_SHOWN: usize = 100;
+
+/// Reads a document; `None` if it is not TOML, or not a `T` at all.
+pub(super) fn read<T: DeserializeOwned>(text: &str, found: &mut Findings) -> Option<Field<T>> {
+    if let Some(offset) = nesting::too_deep(text) {
+        let place = found.at(offset);
+        found.error(place, Complaint::new("this key has more parts than any key of this file can have"));
+        return None;
+    }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        note_syntax(text, &errors, found);
+        return None;
+    }
+    let root = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+    let place = found.at(0);
+    let shared = RefCell::new(std::mem::take(found));
+    let field = Reader::new(&root, place, &shared).field();
+    *found = shared.into_inner();
+    Some(field)
+}
+
+fn note_syntax(text: &str, errors: &[toml::de::Error], found: &mut Findings) {
+    let mut last = None;
+    for error in errors.iter().take(SYNTAX_ERRORS_SHOWN) {
+        let span = error.span().unwrap_or_default();
+        let place = found.at(span.start);
+        let complaint = match error.message() {
+            "duplicate key" => {
+                let key = text.get(span.clone()).unwrap_or_default();
+                Complaint::new(format!("`{key}` is written twice")).help("keep one of the two")
+            }
+            message => Complaint::new(message),
+        };
+        if last.as_ref() != Some(&(span.start, complaint.clone())) {
+            found.error(place, complaint.clone());
+        }
+        last = Some((span.start, complaint));
+    }
+    let unseen = errors.len().saturating_sub(SYNTAX_ERRORS_SHOWN);
+    if unseen > 0 {
+        let place = found.at(text.len());
+        found.error(
+            place,
+            Complaint::new(format!("and {unseen} more errors like these")).help("is this file TOML?"),
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! How values are shown in messages.
+
+use toml::de::DeValue;
+
+/// So much of a value is shown at most, in characters.
+const LONGEST: usize = 60;
+
+/// What was found.
+pub(super) fn value(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{:?}", shortened(text)),
+        DeValue::Integer(number) => shortened(&number.to_string()),
+        DeValue::Float(number) => shortened(&number.to_string()),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(date) => date.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// What to do about a value that is not what was expected, where a slip is recognised.
+pub(super) fn help(value: &DeValue<'_>, expected: &str) -> Option<String> {
+    match value {
+        DeValue::String(text)
+            if expected.contains("number")
+                && !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            Some(format!("write the number without quotes: {}", shortened(text)))
+        }
+        DeValue::Table(_) if expected == LIST => Some(
+            "write a list in [ ], or the table's name in double brackets for each entry: [[name]]".to_owned(),
+        ),
+        DeValue::Array(list)
+            if expected == TABLE && list.first().is_some_and(|item| item.get_ref().is_table()) =>
+        {
+            Some("there is one of these only: write its name in single brackets: [name]".to_owned())
+        }
+        DeValue::Integer(_) | DeValue::Float(_)
+            if expected.contains(&format!("\"{}\"", self::value(value))) =>
+        {
+            Some(format!("write it in quotes: \"{}\"", self::value(value)))
+        }
+        _ => None,
+    }
+}
+
+pub(super) const LIST: &str = "a list";
+pub(super) const TABLE: &str = "a table";
+pub(super) const TEXT: &str = "a text in quotes";
+
+/// `"a", "b" or "c"`.
+pub(super) fn one_of(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "nothing".to_owned(),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut short: String = chars.by_ref().take(LONGEST).collect();
+    if chars.next().is_some() {
+        short.push('…');
+    }
+    short
+}

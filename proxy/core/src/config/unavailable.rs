@@ -1,0 +1,113 @@
+//! Keys that are known and cannot be honoured yet: refused at any value but their default.
+//!
+//! This is the one list of them; an entry goes when what it names is built.
+
+use super::findings::{Complaint, Findings, Place};
+use super::raw::{List, OffOr, RawAccessFormat, RawConfig, RawProxyProtocol, RawService};
+use super::read::Field;
+
+struct Unavailable {
+    /// What is not there.
+    what: &'static str,
+    /// What to write instead.
+    instead: &'static str,
+    /// Where the document asks for it.
+    asked: fn(&RawConfig) -> Vec<Place>,
+}
+
+const LIST: [Unavailable; 8] = [
+    Unavailable {
+        what: "the PROXY protocol in front of the gateway",
+        instead: "remove it, or write \"off\"",
+        asked: |raw| {
+            let listener = said(raw.listener.as_ref());
+            let required = |field: &&Field<RawProxyProtocol>| field.value == Some(RawProxyProtocol::Required);
+            let protocol = listener.and_then(|raw| raw.proxy_protocol.as_ref()).filter(required);
+            let from = listener.and_then(|raw| filled(raw.proxy_protocol_from.as_ref()));
+            protocol.map(|field| field.place).into_iter().chain(from).collect()
+        },
+    },
+    Unavailable {
+        what: "session resumption",
+        instead: "remove it, or write false",
+        asked: |raw| {
+            let field = said(raw.tls.as_ref()).and_then(|raw| raw.resumption.as_ref());
+            places(field.filter(|field| field.value == Some(true)))
+        },
+    },
+    Unavailable {
+        what: "the PROXY protocol to endpoints",
+        instead: "remove it",
+        asked: |raw| services(raw, |service| service.send_proxy.as_ref().map(|field| field.place)),
+    },
+    Unavailable {
+        what: "TLS to endpoints",
+        instead: "remove the table; connections to endpoints are plain",
+        asked: |raw| services(raw, |service| service.upstream_tls.as_ref().map(|field| field.place)),
+    },
+    Unavailable {
+        what: "the stream of configuration",
+        instead: "remove it; the file is reloaded by SIGHUP",
+        asked: |raw| {
+            let control = said(raw.control.as_ref());
+            control.and_then(|raw| filled(raw.servers.as_ref())).into_iter().collect()
+        },
+    },
+    Unavailable {
+        what: "a limit for each service, identity or source",
+        instead: "remove it, or write \"off\"",
+        asked: |raw| {
+            let Some(limits) = said(raw.limits.as_ref()) else {
+                return Vec::new();
+            };
+            let fields = [&limits.per_service, &limits.per_identity, &limits.per_source];
+            let number = |field: &&Field<OffOr<1, { u32::MAX }>>| matches!(field.value, Some(OffOr(Some(_))));
+            fields.into_iter().flatten().filter(number).map(|field| field.place).collect()
+        },
+    },
+    Unavailable {
+        what: "Alibaba's access-log format",
+        instead: "write \"json\"",
+        asked: |raw| access_format(raw, RawAccessFormat::Asm),
+    },
+    Unavailable {
+        what: "Istio's text format of the access log",
+        instead: "write \"json\"",
+        asked: |raw| access_format(raw, RawAccessFormat::Text),
+    },
+];
+
+/// Notes every use of what is not available.
+pub(super) fn refuse(raw: &RawConfig, found: &mut Findings) {
+    for Unavailable { what, instead, asked } in &LIST {
+        for place in asked(raw) {
+            let message = format!("{what} is not available in this version of landbridge");
+            found.error(place, Complaint::new(message).help(*instead));
+        }
+    }
+}
+
+fn said<T>(section: Option<&Field<T>>) -> Option<&T> {
+    section.and_then(|field| field.value.as_ref())
+}
+
+fn places<T>(field: Option<&Field<T>>) -> Vec<Place> {
+    field.map(|field| field.place).into_iter().collect()
+}
+
+/// The place of a list that is not empty.
+fn filled<T>(list: Option<&List<T>>) -> Option<Place> {
+    let field = list?;
+    let empty = field.value.as_ref().is_none_or(Vec::is_empty);
+    (!empty).then_some(field.place)
+}
+
+fn services(raw: &RawConfig, asked: impl Fn(&RawService) -> Option<Place>) -> Vec<Place> {
+    let services = said(raw.service.as_ref()).into_iter().flatten();
+    services.filter_map(|field| asked(field.value.as_ref()?)).collect()
+}
+
+fn access_format(raw: &RawConfig, format: RawAccessFormat) -> Vec<Place> {
+    let field = said(raw.log.as_ref()).and_then(|raw| raw.access_format.as_ref());
+    places(field.filter(|field| field.value == Some(format)))
+}
