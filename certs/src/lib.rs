@@ -1,1 +1,31 @@
 //! Who the gateway is, whom it believes, and how a TLS handshake begins and ends.
+//!
+//! A connection meets the modules in this order: [`hello`] reads what the client asks for,
+//! [`tls`] makes the configuration that answers it with an identity from [`identity`], [`verifier`]
+//! is asked about the client's certificate inside the handshake and asks [`trust`] and the service's
+//! policy, [`failure`] names what went wrong.
+//!
+//! Nothing here opens a socket, reads a clock or installs a process-wide crypto provider: bytes and
+//! time are arguments. The files of an identity or a trust entry are read where a function says so.
+
+pub mod failure;
+pub mod hello;
+pub mod identity;
+#[cfg(feature = "issue")]
+pub mod issue;
+pub mod refusal;
+pub mod source;
+pub mod tls;
+pub mod trust;
+pub mod verifier;
+
+mod leaf;
+
+pub use failure::reason_of;
+pub use hello::{Hello, HelloError, HelloReader, plaintext_alert};
+pub use identity::{IdentityError, KeyPair};
+pub use refusal::Refusal;
+pub use source::SourceError;
+pub use tls::{Acceptance, AlpnMismatch, TlsContext, select_alpn};
+pub use trust::{Anchor, CertId, Svid, TrustEntry, TrustError, TrustStore, TrustWarning};
+pub use verifier::Verdict;
