@@ -8,6 +8,7 @@
 //! service that is), [`spiffe`] and [`policy`] (who asks, and whether they may), [`endpoint`] (where
 //! to), [`outcome`] (what came of it). [`config`] is where all of it comes from.
 
+pub mod access_log;
 pub mod config;
 pub mod endpoint;
 pub mod outcome;
