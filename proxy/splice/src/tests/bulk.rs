@@ -46,7 +46,7 @@ async fn ten_thousand_tiny_messages_arrive_in_order() {
             }
             client.finish().await;
         };
-        let (_, seen) = tokio::join!(send, endpoint.until_end());
+        let ((), seen) = tokio::join!(send, endpoint.until_end());
         assert_eq!(seen, Seen::Clean);
         assert!(endpoint.got == data);
         endpoint.finish().await;

@@ -45,7 +45,7 @@ async fn a_mebibyte_is_answered_after_either_side_has_ended() {
                 second.send_deaf(&answer).await;
                 second.finish().await;
             };
-            let (_, seen) = tokio::join!(send, first.until_end());
+            let ((), seen) = tokio::join!(send, first.until_end());
             assert_eq!(seen, Seen::Clean);
             assert!(first.got == answer);
             assert!(matches!(splice.ended().await.cause, Cause::Clean));
@@ -62,7 +62,7 @@ async fn a_bare_fin_from_a_tls_client_reaches_the_endpoint_as_reset_after_every_
             client.send(&data).await;
             client.bare_fin();
         };
-        let (_, seen) = tokio::join!(send, endpoint.until_end());
+        let ((), seen) = tokio::join!(send, endpoint.until_end());
         assert_eq!(seen, Seen::Reset);
         assert!(endpoint.got == data);
         assert_eq!(client.until_end().await, Seen::Reset);

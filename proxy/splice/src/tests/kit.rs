@@ -267,7 +267,7 @@ impl Peer {
             match self.tcp.try_write(rest) {
                 Ok(count) => rest = &rest[count..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
+                Err(_) => return self.end = Some(Seen::Reset),
             }
         }
     }
@@ -302,7 +302,7 @@ impl Peer {
     }
 
     fn read_some(&mut self) {
-        let mut buffer = [0; 32 * 1024];
+        let mut buffer = [0; 16 * 1024];
         match self.tcp.try_read(&mut buffer) {
             Ok(0) => {
                 let clean = self.tls.is_none() || self.close_notify;
