@@ -1,1 +1,8 @@
 //! The client side of xDS-lite, the stream that feeds a gateway its configuration.
+//!
+//! The stream is not part of this version: a gateway is fed by its file, or by whoever embeds it. What is
+//! here is what both sides will need first: how long to wait between attempts to reach a server.
+
+mod backoff;
+
+pub use backoff::Backoff;

@@ -1,1 +1,12 @@
-//! Tests.
+//! The gateway as a library, from accept to close: every claim of the contract that needs no real peer.
+
+#![cfg(test)]
+
+mod bad_input;
+mod endpoints;
+mod ends;
+mod hello;
+mod lifecycle;
+mod passthrough;
+mod reload;
+mod terminate;

@@ -1,1 +1,8 @@
 //! Health, metrics and administration over HTTP for a Landbridge gateway.
+//!
+//! Kept out of the gateway's own crate, so that who embeds it does not link an HTTP server.
+
+mod health;
+mod http;
+
+pub use health::serve_health;

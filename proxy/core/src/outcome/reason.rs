@@ -56,6 +56,8 @@ reasons! {
     /// Both directions ended cleanly.
     Done: Fine Nobody End "done" None, "";
 
+    /// The client closed without sending a byte, as load balancers probe. Counted, not logged.
+    Probe: Dc Downstream Refusal "probe" None, "";
     /// The first bytes were not TLS.
     NotTls: Dpe Downstream Refusal "not_tls" Some(50),
         "the client does not speak TLS to this port; is it plain HTTP, or a health check meant for port 15021?";
@@ -226,11 +228,9 @@ mod tests {
         let words: BTreeSet<&str> = Reason::ALL.iter().map(|reason| reason.word()).collect();
         assert_eq!(words.len(), Reason::ALL.len());
         for reason in Reason::ALL {
-            let client_left = matches!(reason, Reason::HandshakeClosed | Reason::HandshakeReset);
-            assert!(
-                !reason.refusal() || client_left || !reason.hint().is_empty(),
-                "{reason}"
-            );
+            let client_left =
+                matches!(reason, Reason::Probe | Reason::HandshakeClosed | Reason::HandshakeReset);
+            assert!(!reason.refusal() || client_left || !reason.hint().is_empty(), "{reason}");
         }
     }
 

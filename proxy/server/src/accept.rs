@@ -1,0 +1,111 @@
+//! Accepting connections: admits, tunes and spawns; never handshakes, never exits on an error of one
+//! connection, never spins.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use landbridge_core::Reason;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::gateway::Shared;
+use crate::record::Record;
+use crate::{connection, socket};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A connection that was admitted.
+pub(crate) struct Accepted {
+    pub(crate) tcp: TcpStream,
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// Its share of `limits.connections`.
+    pub(crate) admission: OwnedSemaphorePermit,
+}
+
+/// Accepts until `stop`, then takes what is queued already, so that no connection which the kernel had
+/// completed is lost, and closes the listener.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    connections: TaskTracker,
+    stop: CancellationToken,
+) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, remote)) => {
+                pause = FIRST_PAUSE;
+                admit(&shared, tcp, remote, &connections);
+            }
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, pause_ms = pause.as_millis(), "cannot accept; trying again");
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+    take_queued(&shared, listener, &connections);
+}
+
+fn take_queued(shared: &Arc<Shared>, listener: TcpListener, connections: &TaskTracker) {
+    let Ok(listener) = listener.into_std() else { return };
+    loop {
+        match listener.accept() {
+            Ok((tcp, remote)) => {
+                if tcp.set_nonblocking(true).is_ok()
+                    && let Ok(tcp) = TcpStream::from_std(tcp)
+                {
+                    admit(shared, tcp, remote, connections);
+                }
+            }
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(_) => break,
+        }
+    }
+}
+
+/// Errors that accept(2) passes on from the connection it was about to return.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::PermissionDenied
+    )
+}
+
+fn admit(shared: &Arc<Shared>, tcp: TcpStream, remote: SocketAddr, connections: &TaskTracker) {
+    shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+    // Either fails only where the client is gone already.
+    let Ok(local) = tcp.local_addr() else { return };
+    if socket::tune(&tcp, &shared.config.timeouts).is_err() {
+        return;
+    }
+    if let Ok(admission) = shared.connections.clone().try_acquire_owned() {
+        let accepted = Accepted { tcp, remote, local, admission };
+        connections.spawn(connection::run(shared.clone(), accepted));
+    } else {
+        // Refused before anything is spent on it; the armed socket resets as it is dropped.
+        let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let registered = shared.registry.register(id);
+        Record::new(shared, &registered.live, remote, local).finish(Reason::ConnectionLimit, None);
+    }
+}

@@ -1,0 +1,159 @@
+//! A gateway that listens: serve it whole, or one worker per core.
+
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use landbridge_core::Reason;
+use tokio::sync::watch;
+use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::accept;
+use crate::drain::{Drain, Drained};
+use crate::error::{Error, Kind};
+use crate::gateway::{Desired, Gateway, Shared};
+use crate::handle::{Handle, Phase};
+use crate::registry::Ending;
+use crate::updates;
+
+/// A gateway that listens and does not accept yet.
+pub struct Bound {
+    shared: Arc<Shared>,
+    state: watch::Receiver<Desired>,
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// A part of a gateway that runs on a runtime of its own, most often a single-threaded one per core.
+///
+/// All workers accept from the same queues, so whichever is idle takes the next connection, and a
+/// connection stays with its worker. The first also follows the gateway's changes.
+pub struct Worker {
+    shared: Arc<Shared>,
+    state: Option<watch::Receiver<Desired>>,
+    listeners: Vec<TcpListener>,
+}
+
+impl Bound {
+    pub(crate) async fn new(gateway: Gateway, listeners: Vec<TcpListener>) -> Result<Self, Error> {
+        let Gateway { shared, state } = gateway;
+        let mut addresses = Vec::with_capacity(listeners.len());
+        for listener in &listeners {
+            let usable = listener.set_nonblocking(true).and_then(|()| listener.local_addr());
+            let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+            addresses.push(usable.map_err(|source| Kind::Listen { address: unknown, source })?);
+        }
+        shared.resolver.forbid(addresses.iter().copied());
+        let desired = state.borrow().clone();
+        if shared.resolver.refresh(desired.services.hosts()).await {
+            updates::apply(&shared, desired).await;
+        }
+        Ok(Self { shared, state, listeners, addresses })
+    }
+
+    /// The addresses it listens on, with the real port where 0 was asked for.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A handle for whoever watches the gateway.
+    pub fn handle(&self) -> Handle {
+        Handle { shared: self.shared.clone() }
+    }
+
+    /// Serves on the current runtime until `shutdown` resolves and the drain that it asks for is done.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops accepting; connections that are open go on until their runtime ends,
+    /// which resets them.
+    pub async fn serve(self, shutdown: impl Future<Output = Drain>) -> Drained {
+        self.shared.workers.store(1, Ordering::Relaxed);
+        let worker = Worker { shared: self.shared, state: Some(self.state), listeners: self.listeners };
+        worker.run(shutdown).await
+    }
+
+    /// Divides the gateway into `count` workers, each to be run on a runtime of its own.
+    ///
+    /// # Errors
+    /// A listening socket that can't be duplicated, for want of descriptors.
+    pub fn workers(self, count: NonZeroUsize) -> Result<Vec<Worker>, Error> {
+        let Self { shared, state, listeners, addresses } = self;
+        shared.workers.store(count.get(), Ordering::Relaxed);
+        let mut state = Some(state);
+        let mut workers = Vec::with_capacity(count.get());
+        for _ in 1..count.get() {
+            let mut copies = Vec::with_capacity(listeners.len());
+            for (listener, &address) in listeners.iter().zip(&addresses) {
+                copies.push(listener.try_clone().map_err(|source| Kind::Listen { address, source })?);
+            }
+            workers.push(Worker { shared: shared.clone(), state: state.take(), listeners: copies });
+        }
+        workers.push(Worker { shared, state, listeners });
+        Ok(workers)
+    }
+}
+
+impl Worker {
+    /// Accepts and serves on the current runtime until `shutdown` resolves and the drain is done.
+    ///
+    /// Every worker of a gateway needs to be told to stop; the figures returned are its own.
+    ///
+    /// # Cancel safety
+    /// As [`Bound::serve`].
+    pub async fn run(self, shutdown: impl Future<Output = Drain>) -> Drained {
+        let Self { shared, state, listeners } = self;
+        let connections = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let _stop_on_drop = stop.clone().drop_guard();
+        let accepting = TaskTracker::new();
+        for listener in listeners {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => {
+                    accepting.spawn(accept::run(shared.clone(), listener, connections.clone(), stop.clone()));
+                }
+                Err(error) => tracing::error!(%error, "a listening socket cannot be used by this runtime"),
+            }
+        }
+        // Changes are followed to the very end: a revocation bites in a drain too.
+        let _following =
+            state.map(|state| AbortOnDropHandle::new(tokio::spawn(updates::follow(shared.clone(), state))));
+        shared.enter(Phase::Serving);
+
+        let drain = shutdown.await;
+        let asked = Instant::now();
+        shared.enter(Phase::Draining);
+        let open = connections.len();
+        tokio::time::sleep(drain.lag).await;
+        stop.cancel();
+        accepting.close();
+        accepting.wait().await;
+        connections.close();
+        let cut = end(&shared, &connections, drain, asked).await;
+        if shared.workers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            shared.enter(Phase::Stopped);
+        }
+        Drained { open, cut }
+    }
+}
+
+/// Waits for connections to end by themselves, then cuts what is left; says how many that were.
+async fn end(shared: &Shared, connections: &TaskTracker, drain: Drain, asked: Instant) -> usize {
+    let Some(patience) = drain.patience() else {
+        connections.wait().await;
+        return 0;
+    };
+    if timeout_at((asked + patience).into(), connections.wait()).await.is_ok() {
+        return 0;
+    }
+    let cut = connections.len();
+    let ending = Ending { reason: Reason::Drained, flush: Some(drain.flush()) };
+    shared.registry.for_each(|live| live.end(ending));
+    // Their own budget ends all of them; a second more is for the tasks to be scheduled.
+    let last = asked + patience + drain.flush() + std::time::Duration::from_secs(1);
+    let _ = timeout_at(last.into(), connections.wait()).await;
+    cut
+}

@@ -1,0 +1,121 @@
+//! How much the gateway takes on: what "auto" comes to on this machine.
+
+use std::fmt;
+use std::fs;
+use std::num::NonZeroUsize;
+
+use landbridge_core::config::Limits;
+use rustix::process::{Resource, getrlimit};
+
+use crate::error::{Error, Kind};
+
+/// Descriptors that connections leave to everything else.
+const RESERVED_FILES: u64 = 256;
+/// Descriptors that one connection needs.
+const FILES_PER_CONNECTION: u64 = 2;
+/// Memory that one connection is counted with: buffers in flight, TLS state and kernel buffers.
+const BYTES_PER_CONNECTION: u64 = 128 * 1024;
+/// Handshakes in flight for each core.
+const HANDSHAKES_PER_CORE: usize = 256;
+
+/// The limits in force, and what they were computed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Connections at once.
+    pub connections: usize,
+    /// Handshakes in flight.
+    pub handshakes: usize,
+    /// The limit of open files; `None` is unlimited.
+    pub open_files: Option<u64>,
+    /// The memory limit of the cgroup, in bytes; `None` is unlimited or unknown.
+    pub memory: Option<u64>,
+}
+
+impl Capacity {
+    pub(crate) fn measure(limits: &Limits) -> Result<Self, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::compute(limits, getrlimit(Resource::Nofile).current, cgroup_memory(), cores)
+    }
+
+    fn compute(
+        limits: &Limits,
+        open_files: Option<u64>,
+        memory: Option<u64>,
+        cores: usize,
+    ) -> Result<Self, Error> {
+        let least = RESERVED_FILES + FILES_PER_CONNECTION;
+        if let Some(open_files) = open_files.filter(|files| *files < least) {
+            return Err(Kind::OpenFiles { open_files, least }.into());
+        }
+        let by_files = open_files.map_or(u64::MAX, |files| (files - RESERVED_FILES) / FILES_PER_CONNECTION);
+        // A quarter is left to the process itself and to the page cache.
+        let by_memory = memory.map_or(u64::MAX, |memory| memory / 4 * 3 / BYTES_PER_CONNECTION);
+        let auto = usize::try_from(by_files.min(by_memory)).unwrap_or(usize::MAX);
+        let most = tokio::sync::Semaphore::MAX_PERMITS;
+        Ok(Self {
+            connections: limits.connections.unwrap_or(auto).clamp(1, most),
+            handshakes: limits.handshakes.unwrap_or(cores * HANDSHAKES_PER_CORE).clamp(1, most),
+            open_files,
+            memory,
+        })
+    }
+}
+
+impl fmt::Display for Capacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} connections, {} handshakes in flight", self.connections, self.handshakes)?;
+        match self.open_files {
+            Some(files) => write!(f, " ({files} open files")?,
+            None => write!(f, " (open files unlimited")?,
+        }
+        match self.memory {
+            Some(bytes) => write!(f, ", {} MiB of memory)", bytes >> 20),
+            None => write!(f, ", no memory limit)"),
+        }
+    }
+}
+
+/// The memory limit of the cgroup that the process is in (version 2, then 1).
+fn cgroup_memory() -> Option<u64> {
+    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .find_map(|path| fs::read_to_string(path).ok())
+        .and_then(|text| text.trim().parse().ok())
+        // Version 1 says "unlimited" as a number close to 2^63.
+        .filter(|bytes| *bytes < 1 << 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_is_the_tighter_of_files_and_memory() {
+        let auto = Limits::default();
+        let by_files = Capacity::compute(&auto, Some(1256), None, 2).unwrap();
+        assert_eq!((by_files.connections, by_files.handshakes), (500, 512));
+        let by_memory = Capacity::compute(&auto, Some(1_000_000), Some(512 << 20), 2).unwrap();
+        assert_eq!(by_memory.connections, 3072);
+        assert_eq!(
+            by_memory.to_string(),
+            "3072 connections, 512 handshakes in flight (1000000 open files, 512 MiB of memory)"
+        );
+        assert!(Capacity::compute(&auto, None, None, 1).unwrap().connections > 1 << 40);
+    }
+
+    #[test]
+    fn a_number_wins_over_auto() {
+        let limits = Limits { connections: Some(7), handshakes: Some(3), ..Limits::default() };
+        let capacity = Capacity::compute(&limits, Some(1256), Some(512 << 20), 2).unwrap();
+        assert_eq!((capacity.connections, capacity.handshakes), (7, 3));
+    }
+
+    #[test]
+    fn too_few_open_files_are_an_error_that_says_how_many_are_needed() {
+        let error = Capacity::compute(&Limits::default(), Some(64), None, 2).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the limit of 64 open files leaves no room for connections; raise it to at least 258 (ulimit -n)"
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! One connection, from accept to close, told in order.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use landbridge_core::policy::Unseen;
+use landbridge_core::service::{MissingCloseNotify, Mode, Service};
+use landbridge_core::{Caller, Reason};
+use landbridge_splice::{Cause, Cut, End, Ended, Options, Side, duplex};
+use rustls_pki_types::UnixTime;
+use tokio::net::TcpStream;
+
+use crate::accept::Accepted;
+use crate::gateway::Shared;
+use crate::handshake::{self, Chosen};
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::registry::{Ending, Live, Standing};
+use crate::updates;
+use crate::upstream;
+
+/// Serves one connection and reports its outcome once.
+pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
+    let Accepted { tcp, remote, local, admission } = accepted;
+    let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+    let registered = shared.registry.register(id);
+    let live = &*registered.live;
+    let mut record = Record::new(&shared, &registered.live, remote, local);
+
+    let told = tokio::select! {
+        biased;
+        told = story(&shared, live, tcp, &mut record) => told,
+        ending = ended_before_splice(live) => Err(Refusal::reset(ending.reason)),
+    };
+    match told {
+        Ok(ended) => {
+            let (reason, error) = tell(live, ended);
+            record.finish(reason, error);
+        }
+        Err(refusal) if refusal.reason == Reason::Probe => record.probe(),
+        Err(refusal) => {
+            record.finish(refusal.reason, refusal.error);
+            refusal.farewell.say().await;
+        }
+    }
+    drop(registered);
+    drop(admission);
+}
+
+/// The steps, in order: hello, snapshot, route, handshake, permit, connect, splice.
+///
+/// No step can be skipped: `connect` takes the permit that only a policy makes, and the policy takes the
+/// caller that only a verified handshake or a passed-through service has.
+async fn story(
+    shared: &Arc<Shared>,
+    live: &Live,
+    tcp: TcpStream,
+    record: &mut Record,
+) -> Result<Ended, Refusal> {
+    let (tcp, hello) = handshake::hello(shared, tcp, record).await?;
+
+    let generation = shared.current.load_full();
+    record.note(|outcome| outcome.generation = generation.number);
+    let (tcp, route) = handshake::route(shared, tcp, hello.sni(), &generation, record)?;
+    let service = &route.service;
+
+    let sni: Arc<str> = hello.sni().unwrap_or_default().into();
+    let (downstream, caller, svid) = match service.mode {
+        Mode::Terminate => {
+            let chosen = Chosen { generation: &generation, service };
+            let secured = Box::pin(handshake::terminate(shared, tcp, hello, chosen, record)).await?;
+            let caller = Caller::Verified(secured.svid.identity.clone());
+            (Downstream::Secured(secured.side), caller, Some(secured.svid))
+        }
+        Mode::Passthrough => {
+            (Downstream::Untouched(tcp, hello.into_raw()), Caller::Unseen(Unseen::Passthrough), None)
+        }
+    };
+
+    let permit = service
+        .policy
+        .check(&caller)
+        .map_err(|denied| Refusal::reset(Reason::Denied).because(denied.to_string()))?;
+    record.note(|outcome| outcome.would_deny = permit.would_deny());
+    let expiry = svid.as_ref().filter(|_| service.close_on_cert_expiry).map(|svid| svid.not_after);
+    live.stand(Standing { caller, svid, sni });
+    // From here on a change finds this connection; one that came before it is made up for now.
+    updates::reconsider(shared, live, generation.number);
+
+    let upstream = match upstream::connect(shared, &permit, &route.pool, record).await {
+        Ok(upstream) => upstream,
+        Err(refusal) => return Err(downstream.refuse(refusal)),
+    };
+
+    live.begin_splice();
+    let options = options(shared, service);
+    let cut = cut(live, expiry);
+    Ok(duplex(downstream.into_side(), Side::plain(upstream.tcp), &options, &live.tally, cut).await)
+}
+
+/// The client's side until it is spliced.
+enum Downstream {
+    /// Its TLS ends here.
+    Secured(Side),
+    /// Its TLS goes on to the endpoint; these are the bytes of it that were read so far.
+    Untouched(TcpStream, Vec<u8>),
+}
+
+impl Downstream {
+    /// Refuses for want of an endpoint. Where nothing was answered yet, an alert can still tell the
+    /// client, as it does where no endpoint is usable; after a handshake only a reset can.
+    fn refuse(self, refusal: Refusal) -> Refusal {
+        match self {
+            Self::Secured(_) => refusal,
+            Self::Untouched(tcp, _) => refusal.told_by(tcp, Reason::NoEndpoint),
+        }
+    }
+
+    fn into_side(self) -> Side {
+        match self {
+            Self::Secured(side) => side,
+            Self::Untouched(tcp, raw) => Side::plain_with(tcp, raw),
+        }
+    }
+}
+
+/// Waits for somebody outside to end the connection while it is not spliced yet. Afterwards the splice
+/// itself hears of it, so that it can deliver what it accepted.
+async fn ended_before_splice(live: &Live) -> Ending {
+    let ending = live.ended().await;
+    if live.is_spliced() { pending().await } else { ending }
+}
+
+/// Resolves when somebody outside, or the caller's certificate, ends the connection.
+async fn cut(live: &Live, expiry: Option<UnixTime>) -> Cut {
+    let expired = async {
+        match expiry {
+            Some(at) => {
+                let left = at.as_secs().saturating_sub(UnixTime::now().as_secs());
+                tokio::time::sleep(Duration::from_secs(left)).await;
+            }
+            None => pending().await,
+        }
+    };
+    let ending = tokio::select! {
+        biased;
+        ending = live.ended() => ending,
+        () = expired => {
+            live.end(Ending { reason: Reason::Expired, flush: None });
+            live.ended().await
+        }
+    };
+    ending.flush.map_or(Cut::Now, Cut::Flush)
+}
+
+fn options(shared: &Shared, service: &Service) -> Options {
+    let timeouts = &shared.config.timeouts;
+    Options {
+        idle: timeouts.idle,
+        half_close: timeouts.half_close,
+        flush: timeouts.flush,
+        missing_close_notify: match service.missing_close_notify {
+            MissingCloseNotify::Reset => landbridge_splice::MissingCloseNotify::Reset,
+            MissingCloseNotify::Fin => landbridge_splice::MissingCloseNotify::Fin,
+        },
+    }
+}
+
+/// What the log says of the way a splice ended.
+fn tell(live: &Live, ended: Ended) -> (Reason, Option<String>) {
+    let reason = match &ended.cause {
+        Cause::Clean => Reason::Done,
+        Cause::Idle => Reason::Idle,
+        Cause::HalfCloseIdle => Reason::HalfCloseIdle,
+        Cause::Cut => live.ending().map_or(Reason::Internal, |ending| ending.reason),
+        Cause::Truncated(End::Downstream) => Reason::Truncated,
+        Cause::Reset(End::Downstream) => Reason::DownstreamReset,
+        Cause::Reset(End::Upstream) => Reason::UpstreamReset,
+        Cause::Alert(End::Downstream, _) | Cause::Protocol(End::Downstream, _) => Reason::DownstreamProtocol,
+        Cause::Truncated(End::Upstream)
+        | Cause::Alert(End::Upstream, _)
+        | Cause::Protocol(End::Upstream, _) => Reason::UpstreamProtocol,
+        Cause::Io(End::Downstream, _) => Reason::DownstreamLost,
+        Cause::Io(End::Upstream, _) => Reason::UpstreamLost,
+        Cause::FlushTimeout(End::Downstream) => Reason::DownstreamStalled,
+        Cause::FlushTimeout(End::Upstream) => Reason::UpstreamStalled,
+    };
+    let error = match ended.cause {
+        Cause::Alert(_, alert) => Some(format!("received alert {alert:?}")),
+        Cause::Protocol(_, error) => Some(error.to_string()),
+        Cause::Io(_, error) => Some(error.to_string()),
+        _ => None,
+    };
+    (reason, error)
+}

@@ -1,0 +1,78 @@
+//! Everything that a connection decides by, compiled off the data path and swapped once.
+
+use std::sync::Arc;
+
+use landbridge_certs::{KeyPair, TlsContext};
+use landbridge_core::Table;
+use landbridge_core::config::TlsPolicy;
+use landbridge_core::service::{Mode, Service};
+use landbridge_core::table::Answers;
+
+use crate::credentials::Credentials;
+use crate::error::{Error, Kind};
+use crate::gateway::Desired;
+
+/// One state of services, endpoints and credentials.
+///
+/// A connection keeps the generation that it began with; a change of any kind makes a new one.
+pub(crate) struct Generation {
+    /// Counts from 1, one for every change of any kind.
+    pub(crate) number: u64,
+    pub(crate) table: Table,
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) tls: Arc<TlsContext>,
+}
+
+impl Generation {
+    /// The first generation; host names have no endpoints yet.
+    pub(crate) fn first(desired: &Desired, tls: TlsPolicy) -> Result<Self, Error> {
+        let context = TlsContext::new(tls.min).map_err(|error| Kind::Tls(error.to_string()))?;
+        check(desired)?;
+        Ok(Self {
+            number: 1,
+            table: Table::compile(&desired.services, &Answers::new(), &Table::default()),
+            credentials: desired.credentials.clone(),
+            tls: Arc::new(context),
+        })
+    }
+
+    /// The generation after this one.
+    ///
+    /// # Errors
+    /// Services and credentials that do not fit together; nothing changes then.
+    pub(crate) fn next(&self, desired: &Desired, answers: &Answers) -> Result<Self, Error> {
+        check(desired)?;
+        Ok(Self {
+            number: self.number + 1,
+            table: Table::compile(&desired.services, answers, &self.table),
+            credentials: desired.credentials.clone(),
+            tls: self.tls.clone(),
+        })
+    }
+
+    /// The certificate that a service presents.
+    pub(crate) fn key_pair(&self, service: &Service) -> Option<&KeyPair> {
+        key_pair(&self.credentials, service)
+    }
+}
+
+fn key_pair<'a>(credentials: &'a Credentials, service: &Service) -> Option<&'a KeyPair> {
+    match &service.identity {
+        Some(name) => credentials.named(name),
+        None => credentials.own(),
+    }
+}
+
+fn check(desired: &Desired) -> Result<(), Error> {
+    for service in desired.services.services() {
+        if service.mode == Mode::Terminate && key_pair(&desired.credentials, service).is_none() {
+            let name = service.name.to_string();
+            return Err(match &service.identity {
+                Some(identity) => Kind::UnknownIdentity { service: name, identity: identity.clone() },
+                None => Kind::NoIdentity { service: name },
+            }
+            .into());
+        }
+    }
+    Ok(())
+}

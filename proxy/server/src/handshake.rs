@@ -1,0 +1,226 @@
+//! How a connection begins: the hello, the route, and the rest of the handshake.
+
+mod prefixed;
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use landbridge_certs::{Acceptance, Hello, HelloReader, Svid, Verdict, reason_of, select_alpn};
+use landbridge_core::outcome::TlsFacts;
+use landbridge_core::table::Route;
+use landbridge_core::{Reason, Service};
+use landbridge_splice::Side;
+use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
+use tokio::net::TcpStream;
+use tokio_rustls::server::StartHandshake;
+
+use self::prefixed::Prefixed;
+use crate::gateway::Shared;
+use crate::generation::Generation;
+use crate::record::Record;
+use crate::refusal::{Farewell, Refusal};
+
+/// A connection whose mutual TLS is established.
+pub(crate) struct Secured {
+    pub(crate) side: Side,
+    pub(crate) svid: Svid,
+}
+
+/// What a connection is decided by, and the service it asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Chosen<'a> {
+    pub(crate) generation: &'a Generation,
+    pub(crate) service: &'a Arc<Service>,
+}
+
+/// Reads the ClientHello, in whatever pieces it comes, under one absolute deadline and a cap.
+pub(crate) async fn hello(
+    shared: &Shared,
+    tcp: TcpStream,
+    record: &mut Record,
+) -> Result<(TcpStream, Hello), Refusal> {
+    let mut reader = HelloReader::new(shared.config.limits.client_hello_bytes);
+    let deadline = deadline(record.started(), shared.config.timeouts.client_hello);
+    let read = tokio::select! {
+        biased;
+        read = read_hello(&tcp, &mut reader) => read,
+        () = deadline => Err(Refusal::reset(Reason::HelloTimeout)),
+    };
+    match read {
+        Ok(hello) => {
+            record.note(|outcome| outcome.sni = hello.sni().map(Into::into));
+            Ok((tcp, hello))
+        }
+        Err(mut refusal) => {
+            if let Farewell::Unsaid(alert) = refusal.farewell {
+                refusal.farewell = Farewell::Alert(tcp, alert);
+            }
+            Err(refusal)
+        }
+    }
+}
+
+async fn read_hello(tcp: &TcpStream, reader: &mut HelloReader) -> Result<Hello, Refusal> {
+    let mut piece = [0; 2048];
+    loop {
+        let gone = |reason, error: io::Error| Refusal::reset(reason).because(error.to_string());
+        tcp.readable().await.map_err(|error| gone(Reason::HandshakeReset, error))?;
+        let count = match tcp.try_read(&mut piece) {
+            Ok(0) if reader.is_empty() => return Err(Refusal::reset(Reason::Probe)),
+            Ok(0) => return Err(Refusal::reset(Reason::HandshakeClosed)),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(_) if reader.is_empty() => return Err(Refusal::reset(Reason::Probe)),
+            Err(error) => return Err(gone(Reason::HandshakeReset, error)),
+        };
+        match reader.feed(piece.get(..count).unwrap_or_default()) {
+            Ok(Some(hello)) => return Ok(hello),
+            Ok(None) => {}
+            Err(broken) => {
+                let error = broken.error.map(|error| error.to_string());
+                return Err(Refusal {
+                    reason: broken.reason,
+                    error,
+                    farewell: Farewell::Unsaid(broken.alert),
+                });
+            }
+        }
+    }
+}
+
+/// Finds where the name leads, and whether any endpoint there can be used; if not, says so before
+/// ServerHello, so that a sidecar sees a failed connect and can go elsewhere.
+pub(crate) fn route(
+    shared: &Shared,
+    tcp: TcpStream,
+    sni: Option<&str>,
+    generation: &Generation,
+    record: &mut Record,
+) -> Result<(TcpStream, Arc<Route>), Refusal> {
+    let Some(sni) = sni else {
+        return Err(Refusal::before_server_hello(tcp, Reason::NoSni));
+    };
+    let Some(route) = generation.table.find(sni) else {
+        return Err(Refusal::before_server_hello(tcp, Reason::SniUnknown));
+    };
+    record.note(|outcome| {
+        outcome.service = Some(route.service.name.clone());
+        outcome.mode = Some(route.service.mode);
+    });
+    if !route.pool.has_usable(shared.epoch.elapsed()) {
+        return Err(Refusal::before_server_hello(tcp, Reason::NoEndpoint));
+    }
+    Ok((tcp, route.clone()))
+}
+
+/// Finishes the handshake that `hello` began, within the time left of `timeouts.handshake`.
+///
+/// The caller's certificate is verified and its grant looked up inside the handshake, so that a caller
+/// who may not come in learns it from the alert.
+pub(crate) async fn terminate(
+    shared: &Shared,
+    tcp: TcpStream,
+    hello: Hello,
+    chosen: Chosen<'_>,
+    record: &mut Record,
+) -> Result<Secured, Refusal> {
+    let deadline = deadline(record.started(), shared.config.timeouts.handshake);
+    let handshake = async {
+        // Never closed, so an error can't happen; if it did, the handshake would go on uncounted.
+        let _turn = shared.handshakes.acquire().await;
+        accept(tcp, hello, chosen).await
+    };
+    let accepted = tokio::select! {
+        biased;
+        accepted = handshake => accepted,
+        () = deadline => Err(Refusal::reset(Reason::HandshakeTimeout)),
+    };
+    let elapsed = record.started().elapsed();
+    record.note(|outcome| outcome.handshake = Some(elapsed));
+    let (tcp, connection, svid) = accepted?;
+    record.note(|outcome| {
+        outcome.tls = Some(facts(&connection));
+        outcome.peer = Some(svid.identity.clone());
+    });
+    Ok(Secured { side: Side::tls(tcp, connection), svid })
+}
+
+async fn accept(
+    tcp: TcpStream,
+    hello: Hello,
+    Chosen { generation, service }: Chosen<'_>,
+) -> Result<(TcpStream, ServerConnection, Svid), Refusal> {
+    let Some(key) = generation.key_pair(service) else {
+        // Checked when the generation was made.
+        let refusal = Refusal::before_server_hello(tcp, Reason::Internal);
+        return Err(refusal.because("the service has no identity"));
+    };
+    let alpn = match select_alpn(&service.alpn, hello.alpn()) {
+        Ok(alpn) => alpn,
+        Err(mismatch) => {
+            return Err(Refusal::before_server_hello(tcp, Reason::AlpnMismatch).because(mismatch.to_string()));
+        }
+    };
+    let verdict = Verdict::new();
+    let config = generation.tls.server_config(Acceptance {
+        trust: generation.credentials.trust().clone(),
+        key,
+        service: service.clone(),
+        alpn,
+        verdict: verdict.clone(),
+    });
+    let (accepted, rest) = hello.into_accepted();
+    let start = StartHandshake::from_parts(accepted, Prefixed::new(rest, tcp));
+    match start.into_stream(config).into_fallible().await {
+        Ok(stream) => {
+            let (prefixed, connection) = stream.into_inner();
+            match verdict.proven(&connection).cloned() {
+                Some(svid) => Ok((prefixed.into_inner(), connection, svid)),
+                None => Err(Refusal::reset(Reason::Internal).because("the handshake proved nobody")),
+            }
+        }
+        Err((error, prefixed)) => Err(refused(&error, prefixed.into_inner(), &verdict)),
+    }
+}
+
+/// Why the handshake failed. rustls has sent its alert already; it is left the time to arrive.
+fn refused(error: &io::Error, tcp: TcpStream, verdict: &Verdict) -> Refusal {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(tls) => {
+            let detail = verdict.refusal().map_or_else(|| tls.to_string(), |refusal| refusal.detail.clone());
+            let reason = reason_of(tls, Some(verdict));
+            Refusal { reason, error: Some(detail), farewell: Farewell::Alert(tcp, Vec::new()) }
+        }
+        None if error.kind() == io::ErrorKind::UnexpectedEof => Refusal::reset(Reason::HandshakeClosed),
+        None => Refusal::reset(Reason::HandshakeReset).because(error.to_string()),
+    }
+}
+
+fn facts(connection: &ServerConnection) -> TlsFacts {
+    let suite = connection.negotiated_cipher_suite();
+    TlsFacts {
+        version: match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "TLSv1.3",
+        },
+        cipher: suite.and_then(|suite| suite.suite().as_str()).unwrap_or("unknown").to_owned(),
+        group: connection
+            .negotiated_key_exchange_group()
+            .and_then(|group| group.name().as_str())
+            .unwrap_or("unknown")
+            .to_owned(),
+        resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        alpn: connection.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
+    }
+}
+
+/// Resolves `limit` after `started`; never, where there is no limit.
+async fn deadline(started: Instant, limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep_until((started + limit).into()).await,
+        None => pending().await,
+    }
+}

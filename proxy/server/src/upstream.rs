@@ -1,0 +1,198 @@
+//! Connecting to an endpoint: the next one on refusal or silence, the first to connect wins.
+//!
+//! No byte of the client is consumed before an endpoint has answered, so a single bad endpoint is never
+//! the caller's problem.
+
+use std::collections::hash_map::RandomState;
+use std::future::{Future, pending, poll_fn};
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use landbridge_core::endpoint::{Active, Asking, Choice, Pool};
+use landbridge_core::outcome::UpstreamFacts;
+use landbridge_core::{Endpoint, Permit, Reason};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use crate::gateway::Shared;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::socket;
+
+/// A connection to an endpoint.
+pub(crate) struct Connected {
+    pub(crate) tcp: TcpStream,
+    /// Keeps the endpoint's count.
+    pub(crate) active: Active,
+}
+
+/// One try that is under way.
+type Try = Pin<Box<dyn Future<Output = (Active, io::Result<TcpStream>)> + Send>>;
+
+/// Connects to one endpoint of `pool`.
+///
+/// A try that fails is followed by the next endpoint at once; one that has not answered after
+/// `timeouts.connect_hedge` gets company; each may take `timeouts.connect`, all of them together
+/// `timeouts.connect_total`. The permit is what allows any of it.
+pub(crate) async fn connect(
+    shared: &Shared,
+    _permit: &Permit,
+    pool: &Pool,
+    record: &mut Record,
+) -> Result<Connected, Refusal> {
+    let started = Instant::now();
+    let mut tries =
+        Tries { shared, pool, source: record.source(), tried: Vec::new(), running: Vec::new(), last: None };
+    let total = async {
+        match shared.config.timeouts.connect_total {
+            Some(total) => sleep(total).await,
+            None => pending().await,
+        }
+    };
+    let connected = tokio::select! {
+        biased;
+        connected = tries.run() => connected,
+        () = total => None,
+    };
+    let attempts = u32::try_from(tries.tried.len()).unwrap_or(u32::MAX);
+    let facts = |host, local, connect| Some(UpstreamFacts { host, local, connect, attempts });
+    if let Some(connected) = connected {
+        let host = connected.active.endpoint().address();
+        let local = connected.tcp.local_addr().ok();
+        record.note(|outcome| outcome.upstream = facts(host, local, Some(started.elapsed())));
+        return Ok(connected);
+    }
+    tries.pass_over_silent();
+    record.note(|outcome| {
+        outcome.upstream = tries.tried.last().and_then(|host| facts(*host, None, None));
+    });
+    Err(tries.failure())
+}
+
+struct Tries<'a> {
+    shared: &'a Shared,
+    pool: &'a Pool,
+    source: IpAddr,
+    tried: Vec<SocketAddr>,
+    running: Vec<(Arc<Endpoint>, Try)>,
+    last: Option<(SocketAddr, io::Error)>,
+}
+
+impl Tries<'_> {
+    /// `None` when every endpoint was tried and failed.
+    async fn run(&mut self) -> Option<Connected> {
+        loop {
+            let more = self.begin();
+            if self.running.is_empty() {
+                return None;
+            }
+            let hedge = async {
+                match self.shared.config.timeouts.connect_hedge {
+                    Some(hedge) if more => sleep(hedge).await,
+                    _ => pending().await,
+                }
+            };
+            let answered = tokio::select! {
+                biased;
+                answered = first(&mut self.running) => answered,
+                () = hedge => continue,
+            };
+            let (active, result) = answered;
+            let endpoint = active.endpoint();
+            match result {
+                Ok(tcp) => {
+                    endpoint.connected();
+                    // Whoever was asked before the winner and is silent still is not worth asking soon.
+                    self.pass_over_silent();
+                    return Some(Connected { tcp, active });
+                }
+                Err(error) => {
+                    if !is_our_own(&error) {
+                        endpoint.failed(self.shared.epoch.elapsed());
+                    }
+                    self.last = Some((endpoint.address(), error));
+                }
+            }
+        }
+    }
+
+    /// Begins a try on an endpoint that was not tried; false if there is none.
+    fn begin(&mut self) -> bool {
+        let asking = Asking { now: self.shared.epoch.elapsed(), random: entropy(), source: self.source };
+        let Some(endpoint) = self.pool.choose(&asking, &self.tried, Choice::Any) else { return false };
+        let address = endpoint.address();
+        self.tried.push(address);
+        let active = endpoint.begin();
+        let timeouts = self.shared.config.timeouts.clone();
+        let dial = async move {
+            let dialled = async {
+                let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+                let tcp = socket.connect(address).await?;
+                socket::tune(&tcp, &timeouts)?;
+                Ok(tcp)
+            };
+            let limit = timeouts.connect.unwrap_or(Duration::MAX);
+            let result =
+                timeout(limit, dialled).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            (active, result)
+        };
+        self.running.push((endpoint.clone(), Box::pin(dial)));
+        true
+    }
+
+    /// Ends the tries that have not answered, and lets their endpoints be passed over for a while.
+    fn pass_over_silent(&mut self) {
+        for (endpoint, _) in self.running.drain(..) {
+            endpoint.failed(self.shared.epoch.elapsed());
+        }
+    }
+
+    fn failure(&self) -> Refusal {
+        match &self.last {
+            Some((address, error)) => {
+                let reason = match error.kind() {
+                    io::ErrorKind::ConnectionRefused => Reason::ConnectRefused,
+                    io::ErrorKind::TimedOut => Reason::ConnectTimeout,
+                    _ => Reason::ConnectFailed,
+                };
+                Refusal::reset(reason).because(format!("{address}: {error}"))
+            }
+            None => Refusal::reset(Reason::ConnectTimeout).because("no endpoint answered in time"),
+        }
+    }
+}
+
+/// Waits for the first of the running tries to end, and takes it out.
+async fn first(running: &mut Vec<(Arc<Endpoint>, Try)>) -> (Active, io::Result<TcpStream>) {
+    poll_fn(|context| {
+        for index in 0..running.len() {
+            if let Some((_, dial)) = running.get_mut(index)
+                && let Poll::Ready(answered) = dial.as_mut().poll(context)
+            {
+                drop(running.swap_remove(index));
+                return Poll::Ready(answered);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Errors that say nothing about the endpoint: this machine is out of descriptors, memory or ports.
+fn is_our_own(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory)
+        || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
+}
+
+/// A number that is different each time; it only spreads load.
+fn entropy() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
