@@ -1,2 +1,36 @@
-//! The landbridge command.
-fn main() {}
+//! The `landbridge` command: what a process owns, from flags and signals to logs and threads.
+
+mod access_log;
+mod args;
+mod banner;
+mod demo;
+mod load;
+mod logging;
+mod run;
+mod signals;
+mod validate;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let Arguments { command } = Arguments::parse();
+    let done = match command {
+        Command::Run(run) => run::run(&run),
+        Command::Validate(validate) => Ok(validate::validate(&validate)),
+        Command::Demo(demo) => demo::demo(&demo),
+    };
+    done.unwrap_or_else(|error| {
+        say_error(&error);
+        ExitCode::FAILURE
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+fn say_error(error: &anyhow::Error) {
+    eprintln!("landbridge: {error:#}");
+}

@@ -206,7 +206,11 @@ fn facts(connection: &ServerConnection) -> TlsFacts {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
             _ => "TLSv1.3",
         },
-        cipher: suite.and_then(|suite| suite.suite().as_str()).unwrap_or("unknown").to_owned(),
+        // rustls writes TLS13_ where IANA, OpenSSL and Envoy write TLS_.
+        cipher: suite
+            .and_then(|suite| suite.suite().as_str())
+            .unwrap_or("unknown")
+            .replacen("TLS13_", "TLS_", 1),
         group: connection
             .negotiated_key_exchange_group()
             .and_then(|group| group.name().as_str())

@@ -1,0 +1,67 @@
+//! What `run` says at start: what it listens on, whom it trusts, what it serves, its limits.
+
+use std::net::SocketAddr;
+
+use landbridge::config::Config;
+use landbridge::policy::Policy;
+use landbridge::service::{Mode, Service};
+use landbridge::{Desired, Handle};
+
+/// Services that are listed by name; more are counted.
+const LISTED: usize = 20;
+
+/// Says it in the event log, one line per fact.
+pub(crate) fn print(
+    config: &Config,
+    desired: &Desired,
+    gateway: &Handle,
+    listening: &[SocketAddr],
+    health: SocketAddr,
+) {
+    let node = &config.gateway.node;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        revision = env!("LANDBRIDGE_REVISION"),
+        node = node.id.as_deref().unwrap_or_default(),
+        cluster = node.cluster,
+        network = node.network,
+        "landbridge"
+    );
+    for address in listening {
+        tracing::info!(%address, "listening for mTLS");
+    }
+    tracing::info!(address = %health, "listening for health: GET /healthz/ready, /healthz/live");
+    if let Some(own) = desired.credentials.own() {
+        let id = own.id().map_or_else(|| "no SPIFFE ID".to_owned(), ToString::to_string);
+        tracing::info!(identity = id, "identity of the gateway");
+    }
+    for entry in &config.trust {
+        tracing::info!(name = %entry.name, domain = %entry.domain, "trusts");
+    }
+    let services = desired.services.services();
+    for service in services.iter().take(LISTED) {
+        tracing::info!(
+            service = &*service.name,
+            mode = %service.mode,
+            allow = %allowed(service),
+            endpoints = service.endpoints.len(),
+            "serves"
+        );
+    }
+    if services.len() > LISTED {
+        tracing::info!(more = services.len() - LISTED, "serves further services");
+    }
+    tracing::info!("takes on {}", gateway.capacity());
+}
+
+fn allowed(service: &Service) -> String {
+    match (&service.policy, service.mode) {
+        (Policy::Grants { allow, .. }, _) if allow.is_empty() => "nobody".to_owned(),
+        (Policy::Grants { allow, .. }, _) => {
+            allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        }
+        (Policy::EndpointDecides, Mode::Terminate | Mode::Passthrough) => {
+            "whom the endpoint lets in".to_owned()
+        }
+    }
+}

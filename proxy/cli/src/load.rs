@@ -1,0 +1,102 @@
+//! From a configuration file to everything a gateway is given.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use landbridge::config::{Config, Problem, Problems, Severity, Source};
+use landbridge::{Credentials, CredentialsError, Desired, FileProblem};
+
+/// The largest configuration file that is read.
+const LARGEST: u64 = 64 << 20;
+
+/// A file that is in order, with what is worth a warning.
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) warnings: Vec<Complaint>,
+}
+
+/// One thing that is wrong, or likely to be.
+#[derive(Debug)]
+pub(crate) enum Complaint {
+    /// In the text of the configuration file.
+    Text(Problem),
+    /// In the file itself, or one that it names.
+    File { path: PathBuf, message: String, fatal: bool },
+}
+
+impl Complaint {
+    pub(crate) fn is_error(&self) -> bool {
+        match self {
+            Self::Text(problem) => problem.severity == Severity::Error,
+            Self::File { fatal, .. } => *fatal,
+        }
+    }
+}
+
+impl std::fmt::Display for Complaint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(problem) => problem.fmt(f),
+            Self::File { path, message, fatal } => {
+                let severity = if *fatal { "error" } else { "warning" };
+                write!(f, "{}: {severity}: {message}", path.display())
+            }
+        }
+    }
+}
+
+/// Reads and checks the file and every certificate, key, bundle and CRL that it names.
+///
+/// # Errors
+/// Everything that is wrong, at once; warnings among it.
+pub(crate) fn load(path: &Path) -> Result<Loaded, Vec<Complaint>> {
+    let complain = |message: String| vec![Complaint::File { path: path.to_owned(), message, fatal: true }];
+    let text = read(path).map_err(complain)?;
+    let parsed = landbridge::config::parse(&text, &Source::file(path));
+    let accepted = parsed.map_err(|problems| texts(&problems))?;
+    let mut complaints = texts(&accepted.warnings);
+    let config = accepted.config;
+
+    let of_file = |fatal| {
+        move |problem: &FileProblem| Complaint::File {
+            path: problem.path.clone(),
+            message: problem.message.clone(),
+            fatal,
+        }
+    };
+    match Credentials::load(&config.identity, &config.trust) {
+        Ok(credentials) => {
+            complaints.extend(credentials.warnings().iter().map(of_file(false)));
+            Ok(Loaded { config, credentials: Arc::new(credentials), warnings: complaints })
+        }
+        Err(CredentialsError(problems)) => {
+            complaints.extend(problems.iter().map(of_file(true)));
+            Err(complaints)
+        }
+    }
+}
+
+fn texts(problems: &Problems) -> Vec<Complaint> {
+    problems.iter().cloned().map(Complaint::Text).collect()
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let file = fs::File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(format!("is larger than {} MiB, too large for a configuration", LARGEST >> 20));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| format!("is not UTF-8 text (byte {})", error.utf8_error().valid_up_to() + 1))
+}
+
+impl Loaded {
+    /// What the gateway is to serve, and as whom.
+    pub(crate) fn desired(&self) -> Desired {
+        Desired { services: Arc::new(self.config.services.clone()), credentials: self.credentials.clone() }
+    }
+}

@@ -1,0 +1,169 @@
+//! `landbridge run`: one process, from its configuration file to its exit code.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context, bail};
+use landbridge::config::{EventFormat, GatewayConfig};
+use landbridge::{Bound, Desired, Drain, Drained, Gateway, Inputs, Worker};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{oneshot, watch};
+
+use crate::access_log::AccessLog;
+use crate::args::{LogFormat, Run};
+use crate::load::{Complaint, Loaded, load};
+use crate::signals::{Request, Signals, stop};
+use crate::{banner, logging};
+
+pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
+    let mut loaded = match load(&arguments.config) {
+        Ok(loaded) => loaded,
+        Err(complaints) => bail!(refusal(&complaints)),
+    };
+    let log = &loaded.config.process.log;
+    let format = match arguments.log_format {
+        Some(LogFormat::Json) => EventFormat::Json,
+        Some(LogFormat::Text) => EventFormat::Text,
+        None => log.format,
+    };
+    logging::install(arguments.log_level.as_deref().unwrap_or(&log.level), format)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    loaded.config.gateway.node.id.get_or_insert_with(node_id);
+    raise_open_files();
+
+    // The control runtime: signals, reloads, health. Connections live on the workers' own.
+    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let cut = runtime.block_on(serve(arguments, loaded))?;
+    Ok(if arguments.strict_exit && cut > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
+}
+
+async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
+    let process = loaded.config.process.clone();
+    let node = &loaded.config.gateway.node;
+    let access_log = AccessLog::open(&process.log, node).context("cannot open the access log")?;
+    let access_log = Arc::new(access_log);
+    let mut signals = Signals::install(Drain::from(&loaded.config.gateway.timeouts))
+        .context("cannot listen for signals")?;
+
+    let desired = loaded.desired();
+    let (updates, state) = watch::channel(desired.clone());
+    let gateway_config = loaded.config.gateway.clone();
+    let inputs = Inputs { state, observer: access_log.clone() };
+    let bound = Gateway::new(gateway_config.clone(), inputs)?.bind().await?;
+    let gateway = bound.handle();
+    let health = tokio::net::TcpListener::bind(process.health)
+        .await
+        .with_context(|| format!("cannot listen on {} for health", process.health))?;
+    let health_address = health.local_addr().context("the health listener has no address")?;
+    tokio::spawn(landbridge_admin::serve_health(health, gateway.clone()));
+
+    banner::print(&loaded.config, &desired, &gateway, bound.local_addrs(), health_address);
+    let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
+    let mut finished = spawn_workers(bound, workers.unwrap_or_else(cores), &signals)?;
+
+    let drained = loop {
+        tokio::select! {
+            drained = &mut finished => break drained.context("a worker ended without a word")?,
+            request = signals.next() => match request {
+                Request::Reload => reload(&arguments.config, &gateway_config, &updates),
+                Request::Reopen => access_log.reopen(),
+                Request::End => {
+                    tracing::warn!(open = gateway.active(), "ended at once by a second signal");
+                    break Drained { open: gateway.active(), cut: gateway.active() };
+                }
+            },
+        }
+    };
+    tracing::info!(open = drained.open, cut = drained.cut, "stopped");
+    access_log.close();
+    Ok(drained.cut)
+}
+
+/// Starts one thread with a runtime of its own per worker; resolves when the last has drained.
+fn spawn_workers(
+    bound: Bound,
+    count: NonZeroUsize,
+    signals: &Signals,
+) -> anyhow::Result<oneshot::Receiver<Drained>> {
+    let mut threads = Vec::new();
+    for (index, worker) in bound.workers(count)?.into_iter().enumerate() {
+        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a worker")?;
+        let stopping = signals.stopping();
+        let thread = thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || work(&runtime, worker, stopping))
+            .context("cannot start a worker's thread")?;
+        threads.push(thread);
+    }
+    let (done, finished) = oneshot::channel();
+    thread::Builder::new()
+        .name("drain".to_owned())
+        .spawn(move || {
+            let all = threads.into_iter().filter_map(|thread| thread.join().ok());
+            // The process may have ended at once instead of waiting.
+            let _ = done.send(all.fold(Drained::default(), |sum, drained| sum + drained));
+        })
+        .context("cannot start a thread")?;
+    Ok(finished)
+}
+
+fn work(runtime: &Runtime, worker: Worker, stopping: watch::Receiver<Option<Drain>>) -> Drained {
+    runtime.block_on(worker.run(stop(stopping)))
+}
+
+/// Reads everything anew; one change if all of it is in order, none if not.
+fn reload(path: &Path, running: &GatewayConfig, updates: &watch::Sender<Desired>) {
+    match load(path) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                tracing::warn!("{warning}");
+            }
+            let mut fresh = loaded.config.gateway.clone();
+            fresh.node.id.clone_from(&running.node.id);
+            if fresh != *running {
+                tracing::warn!(
+                    "node, listener, tls, endpoints, timeouts and limits take effect at a restart; services, identities and trust are applied now"
+                );
+            }
+            updates.send_replace(loaded.desired());
+        }
+        Err(complaints) => {
+            for complaint in &complaints {
+                tracing::error!("{complaint}");
+            }
+            tracing::error!("reload refused; the last good configuration keeps serving");
+        }
+    }
+}
+
+fn refusal(complaints: &[Complaint]) -> String {
+    let lines: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+    format!("the configuration is not valid\n{}", lines.join("\n"))
+}
+
+fn cores() -> NonZeroUsize {
+    // The CPU quota of the cgroup, else the cores this process may run on.
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+fn node_id() -> String {
+    #[expect(clippy::disallowed_methods, reason = "the binary may read its environment")]
+    let pod = std::env::var("POD_NAME").ok().filter(|name| !name.is_empty());
+    pod.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+}
+
+/// Takes all the open files that the hard limit allows.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, ?maximum, "cannot raise the limit of open files");
+    }
+}

@@ -1,0 +1,51 @@
+//! `landbridge validate`: every problem of a configuration at once.
+
+use std::process::ExitCode;
+
+use crate::args::{ReportFormat, Validate};
+use crate::load::{Complaint, load};
+
+/// Prints what is wrong and what looks wrong; 0 if the file would be accepted, 1 if not.
+#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+pub(crate) fn validate(arguments: &Validate) -> ExitCode {
+    let (complaints, summary) = match load(&arguments.config) {
+        Ok(loaded) => {
+            let services = loaded.config.services.services().len();
+            (
+                loaded.warnings,
+                Some(format!("valid: {services} services, {} trust entries", loaded.config.trust.len())),
+            )
+        }
+        Err(complaints) => (complaints, None),
+    };
+    match arguments.format {
+        ReportFormat::Text => {
+            for complaint in &complaints {
+                println!("{complaint}");
+            }
+            let errors = complaints.iter().filter(|complaint| complaint.is_error()).count();
+            match &summary {
+                Some(summary) => println!("{}: {summary}", arguments.config.display()),
+                None => println!("{}: invalid: {errors} errors", arguments.config.display()),
+            }
+        }
+        ReportFormat::Json => println!("{}", json(&complaints)),
+    }
+    if summary.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn json(complaints: &[Complaint]) -> serde_json::Value {
+    let problems: Vec<serde_json::Value> = complaints
+        .iter()
+        .map(|complaint| match complaint {
+            Complaint::Text(problem) => serde_json::json!(problem),
+            Complaint::File { path, message, fatal } => serde_json::json!({
+                "severity": if *fatal { "error" } else { "warning" },
+                "file": path,
+                "message": message,
+            }),
+        })
+        .collect();
+    let valid = !complaints.iter().any(Complaint::is_error);
+    serde_json::json!({ "valid": valid, "problems": problems })
+}
