@@ -144,7 +144,7 @@ impl Findings {
     /// Everything found, in the order of the text.
     pub(super) fn into_problems(mut self, text: &str, file: &str) -> Vec<Problem> {
         let mut found = std::mem::take(&mut self.found);
-        found.sort_by_key(|finding| self.offset(finding.place));
+        found.sort_by_key(|finding| (self.offset(finding.place), finding.severity));
         let mut cursor = Cursor::new(text);
         found
             .into_iter()

@@ -45,30 +45,31 @@ pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings
     gateway::control(raw.control, found);
 
     let (trust, trusts) = trust::trust(raw.trust, dir, found);
-    let (own, identity_place) = identity::own(raw.identity, dir, found);
+    let (own, identity_written) = identity::own(raw.identity, dir, found);
     let (named, identities) = identity::named(raw.identities, dir, found);
     let scope = service::Scope { listeners: &listener.addresses, trusts: &trusts, identities: &identities };
     let served = served::served(raw.service, &scope, found);
-    if served.nothing {
+    if let Some(first) = &served.first_terminating {
+        identity::require(identity_written, own.as_ref(), first, found);
+        trust::require(&trusts, first, found);
+    }
+    let gateway = GatewayConfig {
+        node: gateway::node(raw.node, found),
+        listener: super::Listener { addresses: listener.addresses },
+        tls: gateway::tls(raw.tls, found),
+        endpoints: gateway::endpoint_rules(raw.endpoints, found),
+        timeouts: timeouts::timeouts(raw.timeouts, found),
+        limits: gateway::limits(raw.limits),
+    };
+    if served.nothing && !found.refuse() {
         let place = found.absent(place, "service");
         found.warning(
             place,
             Complaint::new("there is no service, so nothing is served").help("add a [[service]]"),
         );
     }
-    if let Some(first) = &served.first_terminating {
-        identity::require(identity_place, own.as_ref(), first, found);
-        trust::require(&trusts, first, found);
-    }
     Config {
-        gateway: GatewayConfig {
-            node: gateway::node(raw.node, found),
-            listener: super::Listener { addresses: listener.addresses },
-            tls: gateway::tls(raw.tls, found),
-            endpoints: gateway::endpoint_rules(raw.endpoints, found),
-            timeouts: timeouts::timeouts(raw.timeouts, found),
-            limits: gateway::limits(raw.limits),
-        },
+        gateway,
         identity: super::IdentityFiles { own, named },
         trust,
         services: served.snapshot,

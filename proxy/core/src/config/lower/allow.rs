@@ -1,11 +1,13 @@
 //! Who may call a service.
 
+use std::collections::BTreeSet;
+
 use super::trust::Trusts;
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{RawAuthorization, RawGrant, RawMode, RawService};
 use crate::config::read::Field;
 use crate::policy::{Authorization, Grant, IdPattern, Policy};
-use crate::spiffe::TrustName;
+use crate::spiffe::{TrustDomain, TrustName};
 
 /// The policy of a service whose mode is `mode`; `None` if that could not be read.
 pub(super) fn policy(
@@ -28,18 +30,17 @@ pub(super) fn policy(
         warn_of_nobody(raw, place, authorization, found);
     }
     let mut allow: Vec<Grant> = Vec::with_capacity(list.len());
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for field in list {
         let Some(grant) = grant(field, trusts, found) else {
             continue;
         };
-        if allow.contains(&grant) {
-            found.warning(
-                field.place,
-                Complaint::new(format!("{grant} is allowed already")).help("remove one of the two"),
-            );
-        } else {
+        if seen.insert(grant.to_string()) {
             warn_of_stranger(&grant, field.place, trusts, found);
             allow.push(grant);
+        } else {
+            let complaint = Complaint::new(format!("{grant} is allowed already"));
+            found.warning(field.place, complaint.help("remove one of the two"));
         }
     }
     Policy::Grants { allow, authorization }
@@ -51,9 +52,9 @@ fn warn_of_nobody(raw: &RawService, place: Place, authorization: Authorization, 
         None => found.absent(place, "allow"),
     };
     let complaint = match authorization {
-        Authorization::Enforce => Complaint::new("is empty: nobody may call this service"),
+        Authorization::Enforce => Complaint::new("no caller is listed: nobody may call this service"),
         Authorization::Audit => Complaint::new(
-            "is empty: every caller with a valid certificate is let through, and logged as would_deny",
+            "no caller is listed: every caller with a valid certificate is let through, and logged as would_deny",
         ),
     };
     found.warning(place, complaint.help("list the SPIFFE IDs that may call"));
@@ -113,8 +114,5 @@ fn warn_of_stranger(grant: &Grant, place: Place, trusts: &Trusts, found: &mut Fi
         None => format!("no [[trust]] entry vouches for {domain}: nobody can match this"),
     };
     let complaint = Complaint::new(complaint);
-    found.warning(
-        place,
-        complaint.nearest(domain, trusts.domains.values().map(crate::spiffe::TrustDomain::as_str)),
-    );
+    found.warning(place, complaint.nearest(domain, trusts.domains.values().map(TrustDomain::as_str)));
 }

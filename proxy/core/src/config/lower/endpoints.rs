@@ -29,7 +29,7 @@ pub(super) fn endpoints(
             Some(field) => field.place,
             None => found.absent(service, "endpoints"),
         };
-        let complaint = Complaint::new("is empty: every connection is refused, with alert 80");
+        let complaint = Complaint::new("no endpoint is listed: every connection is refused, with alert 80");
         found.warning(place, complaint.help("add an endpoint, such as { address = \"10.0.0.7:80\" }"));
     }
     let mut specs: Vec<EndpointSpec> = Vec::with_capacity(list.len());

@@ -1,5 +1,6 @@
 //! `[node]`, `[listener]`, `[tls]`, `[endpoints]`, `[limits]` and `[control]`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::{section, text};
@@ -42,18 +43,18 @@ pub(super) fn listener(raw: Option<Field<RawListener>>, found: &mut Findings) ->
             list
         }
     };
-    let mut places: Vec<(SocketAddr, Place)> = Vec::new();
+    let mut places: Vec<(SocketAddr, Place)> = Vec::with_capacity(written.len());
+    let mut seen: BTreeSet<SocketAddr> = BTreeSet::new();
     for field in &written {
         let Some(address) = found.meaning(Some(field), |text| text::listen_address(text)) else {
             continue;
         };
-        if address.port() != 0 && places.iter().any(|(other, _)| *other == address) {
-            found.error(
-                field.place,
-                Complaint::new(format!("{address} is listed twice")).help("remove one of the two"),
-            );
-        } else {
+        // Each port 0 picks another port.
+        if seen.insert(address) || address.port() == 0 {
             places.push((address, field.place));
+        } else {
+            let complaint = Complaint::new(format!("{address} is listed twice"));
+            found.error(field.place, complaint.help("remove one of the two"));
         }
     }
     Listening { addresses: places.iter().map(|(address, _)| *address).collect(), places }

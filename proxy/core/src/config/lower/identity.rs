@@ -1,6 +1,6 @@
 //! `[identity]` and `[identities.NAME]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::served::FirstTerminating;
@@ -12,7 +12,7 @@ use crate::config::read::Field;
 
 /// The names that a service may present.
 pub(super) struct Identities {
-    pub(super) names: Vec<String>,
+    pub(super) names: BTreeSet<String>,
     /// False if some could not be read, so that an unknown name may be one of those.
     pub(super) complete: bool,
 }
@@ -82,10 +82,8 @@ pub(super) fn require(
         Written::Empty(place) => place,
         Written::Absent => found.absent_for("identity", first.place),
     };
-    let complaint = Complaint::new(format!(
-        "missing: service {} terminates TLS, so the gateway needs a certificate",
-        first.name
-    ));
+    let complaint =
+        Complaint::new(format!("missing: {} terminates TLS, so the gateway needs a certificate", first.name));
     found.error(place, complaint.help(format!("add [identity] and {WAYS}")));
 }
 

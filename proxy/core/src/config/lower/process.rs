@@ -1,6 +1,5 @@
 //! `[runtime]`, `[health]`, `[metrics]`, `[admin]` and `[log]`.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use super::{section, text};
@@ -18,37 +17,59 @@ pub(super) struct RawProcess {
     pub(super) log: Option<Field<RawLog>>,
 }
 
-/// What the process needs, and where its addresses are written.
+/// What the process needs, and where its addresses come from.
 pub(super) struct Process {
     pub(super) config: ProcessConfig,
-    pub(super) places: Places,
+    pub(super) health: Origin,
+    pub(super) metrics: Origin,
+    pub(super) admin: Origin,
 }
 
-/// Where addresses are written; `None` where one is the default.
-pub(super) struct Places {
-    pub(super) health: Option<Place>,
-    pub(super) metrics: Option<Place>,
-    pub(super) admin: Option<Place>,
+/// Where an address comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Origin {
+    /// It is the default.
+    Default,
+    /// It is written here.
+    Written(Place),
+    /// What is written is no address, which is noted.
+    Refused,
 }
 
 pub(super) fn process(raw: RawProcess, dir: &Path, found: &mut Findings) -> Process {
     let default = ProcessConfig::default();
-    let health = section(raw.health).address;
-    let metrics = section(raw.metrics).address;
-    let admin = section(raw.admin).address;
+    let listen = |text: &String| text::listen_address(text);
+    let (health, health_origin) = address(raw.health, default.health, listen, found);
+    let (metrics, metrics_origin) = address(raw.metrics, default.metrics, listen, found);
+    let (admin, admin_origin) = address(raw.admin, default.admin, |text| admin_address(text, dir), found);
     let workers = section(raw.runtime).workers.and_then(|field| field.value);
-    let mut listen = |field: Option<&Field<String>>, default: SocketAddr| {
-        found.meaning(field, |text| text::listen_address(text)).unwrap_or(default)
+    Process {
+        config: ProcessConfig {
+            workers: workers.and_then(|AutoOr(workers)| usize::try_from(workers?).ok()),
+            health,
+            metrics,
+            admin,
+            log: log(raw.log, dir, found),
+        },
+        health: health_origin,
+        metrics: metrics_origin,
+        admin: admin_origin,
+    }
+}
+
+fn address<T>(
+    raw: Option<Field<RawAddress>>,
+    default: T,
+    meaning: impl FnOnce(&String) -> Result<T, Complaint>,
+    found: &mut Findings,
+) -> (T, Origin) {
+    let Some(field) = section(raw).address else {
+        return (default, Origin::Default);
     };
-    let config = ProcessConfig {
-        workers: workers.and_then(|AutoOr(workers)| usize::try_from(workers?).ok()),
-        health: listen(health.as_ref(), default.health),
-        metrics: listen(metrics.as_ref(), default.metrics),
-        admin: found.meaning(admin.as_ref(), |text| admin_address(text, dir)).unwrap_or(default.admin),
-        log: log(raw.log, dir, found),
-    };
-    let place = |field: Option<Field<String>>| field.map(|field| field.place);
-    Process { config, places: Places { health: place(health), metrics: place(metrics), admin: place(admin) } }
+    match found.meaning(Some(&field), meaning) {
+        Some(address) => (address, Origin::Written(field.place)),
+        None => (default, Origin::Refused),
+    }
 }
 
 fn admin_address(text: &str, dir: &Path) -> Result<AdminAddress, Complaint> {

@@ -3,20 +3,21 @@
 use super::section;
 use super::service::{self, Scope, ServicePlaces};
 use crate::config::findings::{Complaint, Findings, Place};
-use crate::config::raw::{List, RawService};
-use crate::service::{Conflict, Mode, Service, Snapshot};
+use crate::config::raw::{List, RawMode, RawService};
+use crate::service::{Conflict, Service, Snapshot};
 use crate::sni::NamePattern;
 
 /// What the file says is served.
 pub(super) struct Served {
     pub(super) snapshot: Snapshot,
-    /// Whether nothing is served, and nothing is wrong with what would be.
+    /// Whether no service is listed.
     pub(super) nothing: bool,
     pub(super) first_terminating: Option<FirstTerminating>,
 }
 
 /// The first service that needs the gateway's own identity.
 pub(super) struct FirstTerminating {
+    /// `service NAME`, or its place in the list.
     pub(super) name: String,
     pub(super) place: Place,
 }
@@ -33,12 +34,17 @@ pub(super) fn served(raw: Option<List<RawService>>, scope: &Scope<'_>, found: &m
         if let Some(name) = service::called(&raw) {
             found.call_service(index, name);
         }
-        let Some((service, at)) = service::service(&raw, field.place, scope, found) else {
-            continue;
-        };
-        if service.mode == Mode::Terminate && first_terminating.is_none() {
-            first_terminating = Some(FirstTerminating { name: service.name.to_string(), place: field.place });
+        let lowered = service::service(&raw, field.place, scope, found);
+        if first_terminating.is_none() && service::mode(&raw) == Some(RawMode::Terminate) {
+            let written = || match service::called(&raw) {
+                Some(name) => format!("service {name}"),
+                None => format!("service[{index}]"),
+            };
+            let name = lowered.as_ref().map(|(service, _)| format!("service {}", service.name));
+            first_terminating =
+                Some(FirstTerminating { name: name.unwrap_or_else(written), place: field.place });
         }
+        let Some((service, at)) = lowered else { continue };
         services.push(service);
         places.push(at);
     }

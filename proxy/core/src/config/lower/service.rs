@@ -1,6 +1,6 @@
 //! One `[[service]]`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -23,14 +23,13 @@ pub(super) struct Scope<'a> {
 pub(super) struct ServicePlaces {
     /// Its host, or its first name.
     pub(super) main: Place,
-    names: Vec<(NamePattern, Place)>,
+    names: BTreeMap<NamePattern, Place>,
 }
 
 impl ServicePlaces {
     /// Where a name that leads to the service is written.
     pub(super) fn of(&self, pattern: &NamePattern) -> Place {
-        let named = self.names.iter().find(|(name, _)| name == pattern);
-        named.map_or(self.main, |(_, place)| *place)
+        self.names.get(pattern).copied().unwrap_or(self.main)
     }
 }
 
@@ -44,6 +43,14 @@ pub(super) fn called(raw: &RawService) -> Option<&str> {
     host.or_else(first)
 }
 
+/// How a service is served; `None` if that could not be read.
+pub(super) fn mode(raw: &RawService) -> Option<RawMode> {
+    match &raw.mode {
+        None => Some(RawMode::Terminate),
+        Some(field) => field.value,
+    }
+}
+
 /// The service; `None` if it has no name that could be read.
 pub(super) fn service(
     raw: &RawService,
@@ -53,10 +60,7 @@ pub(super) fn service(
 ) -> Option<(Service, ServicePlaces)> {
     let names = names(raw, found);
     let host = host(raw, place, found);
-    let mode = match &raw.mode {
-        None => Some(RawMode::Terminate),
-        Some(field) => field.value,
-    };
+    let mode = mode(raw);
     if mode == Some(RawMode::Passthrough) {
         refuse_unseen(raw, found);
     }
@@ -95,7 +99,7 @@ pub(super) fn service(
         }
         _ => return None,
     };
-    Some((service, ServicePlaces { main, names }))
+    Some((service, ServicePlaces { main, names: names.into_iter().collect() }))
 }
 
 fn written<T: Copy>(field: Option<&crate::config::read::Field<T>>) -> Option<T> {

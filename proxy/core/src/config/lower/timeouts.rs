@@ -8,12 +8,12 @@ use crate::config::findings::{Complaint, Findings};
 use crate::config::raw::{DurationText, RawTimeouts};
 use crate::config::read::Field;
 
-/// Nothing here waits longer: ten years. Sums of times stay far from overflowing.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-/// TCP_KEEPIDLE is in whole seconds, 1 to 32767 (Linux, MAX_TCP_KEEPIDLE).
-const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
-/// TCP_USER_TIMEOUT is in milliseconds, a signed 32-bit number.
-const LONGEST_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+/// Nothing here waits longer than ten years, so that sums of times stay far from overflowing.
+const LONGEST: Duration = Duration::from_secs(10 * 31_557_600);
+/// TCP_KEEPIDLE is in whole seconds, 1 to 32767 (Linux, MAX_TCP_KEEPIDLE): a little over nine hours.
+const LONGEST_KEEPALIVE: Duration = Duration::from_secs(9 * 3600);
+/// TCP_USER_TIMEOUT is in milliseconds, a signed 32-bit number: a little over 24 days.
+const LONGEST_USER_TIMEOUT: Duration = Duration::from_secs(24 * 24 * 3600);
 
 type Written<'a> = Option<&'a Field<DurationText>>;
 
@@ -53,7 +53,13 @@ pub(super) fn timeouts(raw: Option<Field<RawTimeouts>>, found: &mut Findings) ->
 /// Notes durations that do not go together.
 fn relate(raw: &RawTimeouts, timeouts: &Timeouts, found: &mut Findings) {
     let shown = humantime::format_duration;
+    let readable = |field: &Option<Field<DurationText>>| {
+        let text = field.as_ref().map(|field| field.value.as_ref());
+        text.is_none_or(|text| text.is_some_and(|text| duration(text, Duration::ZERO, LONGEST).is_ok()))
+    };
     if let (Some(drain), lag) = (timeouts.drain, timeouts.drain_lag)
+        && readable(&raw.drain)
+        && readable(&raw.drain_lag)
         && lag > drain
         && let Some(field) = raw.drain_lag.as_ref().or(raw.drain.as_ref())
     {
@@ -65,6 +71,8 @@ fn relate(raw: &RawTimeouts, timeouts: &Timeouts, found: &mut Findings) {
         found.error(field.place, complaint.help("shorten drain_lag or lengthen drain"));
     }
     if let (Some(connect), Some(total)) = (timeouts.connect, timeouts.connect_total)
+        && readable(&raw.connect)
+        && readable(&raw.connect_total)
         && connect > total
         && let Some(field) = raw.connect.as_ref().or(raw.connect_total.as_ref())
     {
@@ -89,15 +97,15 @@ fn duration(text: &DurationText, least: Duration, most: Duration) -> Result<Opti
         Complaint::new(format!("expected {}, found {text:?}", DurationText::EXPECTED)).help(error.to_string())
     })?;
     if duration.is_zero() {
-        Err(Complaint::new("a duration of zero is not a time to wait").help("write \"off\" for no limit"))
+        Err(Complaint::new("a duration of zero would be over at once").help("write \"off\" for no limit"))
     } else if duration < least || duration > most {
         let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
         let range = if least.to_string() == "0s" {
-            format!("at most {most}")
+            format!("of at most {most}")
         } else {
             format!("from {least} to {most}")
         };
-        Err(Complaint::new(format!("expected a duration of {range}, found {text:?}")))
+        Err(Complaint::new(format!("expected a duration {range}, found {text:?}")))
     } else {
         Ok(Some(duration))
     }

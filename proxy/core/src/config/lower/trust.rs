@@ -113,7 +113,7 @@ pub(super) fn require(trusts: &Trusts, first: &FirstTerminating, found: &mut Fin
     if !trusts.any {
         let place = found.absent_for("trust", first.place);
         let complaint = Complaint::new(format!(
-            "missing: service {} terminates TLS, and no caller can be verified without a trust entry",
+            "missing: {} terminates TLS, and no caller can be verified without a trust entry",
             first.name
         ));
         found.error(place, complaint.help("add a [[trust]] entry with domain and bundle"));

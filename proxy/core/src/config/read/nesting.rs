@@ -25,12 +25,12 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
                 }
                 1
             }
-            ' ' | '\t' | '-' | '_' => 1,
-            other if other.is_ascii_alphanumeric() => 1,
-            other => {
+            '=' | ',' | '[' | ']' | '{' | '}' | '\n' => {
                 dots = 0;
-                other.len_utf8()
+                1
             }
+            // Part of a key, or what the parser may take for one as it recovers from a mistake.
+            other => other.len_utf8(),
         };
         rest = rest.get(taken..).unwrap_or_default();
     }
@@ -42,28 +42,26 @@ fn line(text: &str) -> usize {
     text.find('\n').unwrap_or(text.len())
 }
 
-/// The length of the string that begins the text.
+/// The length of the string that begins the text, its quotes included, as the parser reads it: a string
+/// on one line ends with the line if it is not closed, and one on several may end in five quotes.
 fn string(text: &str, quote: char) -> usize {
-    let triple = [quote; 3].iter().collect::<String>();
-    if text.starts_with(&triple) {
-        return 3 + closing(text.get(3..).unwrap_or_default(), &triple);
-    }
-    let single = quote.to_string();
-    1 + closing(text.get(1..line(text)).unwrap_or_default(), &single)
-}
-
-/// The length up to and including the delimiter, or the whole text if there is none.
-fn closing(text: &str, delimiter: &str) -> usize {
-    let mut from = 0;
-    while let Some(rest) = text.get(from..).filter(|rest| !rest.is_empty()) {
-        if rest.starts_with(delimiter) {
-            return from + delimiter.len();
+    let triple: String = [quote; 3].iter().collect();
+    let delimiter = if text.starts_with(&triple) { triple } else { quote.to_string() };
+    let several_lines = delimiter.len() == 3;
+    let mut length = delimiter.len();
+    while let Some(rest) = text.get(length..).filter(|rest| !rest.is_empty()) {
+        if let Some(after) = rest.strip_prefix(&delimiter) {
+            let more = after.chars().take(2).take_while(|next| several_lines && *next == quote);
+            return length + delimiter.len() + more.count();
         }
         let mut chars = rest.chars();
-        let first = chars.next();
-        from += first.map_or(1, char::len_utf8);
-        if delimiter.starts_with('"') && first == Some('\\') {
-            from += chars.next().map_or(0, char::len_utf8);
+        match chars.next() {
+            Some('\n') if !several_lines => return length,
+            Some('\\') if quote == '"' => {
+                length += 1 + usize::from(matches!(chars.next(), Some('\\' | '"')));
+            }
+            Some(other) => length += other.len_utf8(),
+            None => break,
         }
     }
     text.len()
@@ -71,12 +69,69 @@ fn closing(text: &str, delimiter: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use toml::de::{DeTable, DeValue};
+
     use super::*;
+
+    /// How many tables and lists stand inside one another.
+    fn depth(table: &DeTable<'_>) -> usize {
+        let mut deepest = 0;
+        let mut open: Vec<(usize, &DeValue<'_>)> = table.values().map(|value| (1, value.get_ref())).collect();
+        while let Some((depth, value)) = open.pop() {
+            deepest = deepest.max(depth);
+            match value {
+                DeValue::Table(table) => {
+                    open.extend(table.values().map(|value| (depth + 1, value.get_ref())));
+                }
+                DeValue::Array(list) => open.extend(list.iter().map(|value| (depth + 1, value.get_ref()))),
+                _ => {}
+            }
+        }
+        deepest
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn what_is_let_through_makes_no_deep_table(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "a.", "a . ", "b", "=", "\"", "\"\"\"", "'", "'''", "\\", "\\\"", "\n", "\r", "#", "[", "]", "{", "}",
+                    ",", "1", " ", "é.", "a.b.a.b.a.b.a.b.", "\"x\".", "x=1\n", "x=\"", "[x]\n", "\u{0}", "-",
+                ]),
+                0..40,
+            )
+        ) {
+            let text: String = pieces.concat();
+            if too_deep(&text).is_none() {
+                let (table, _) = DeTable::parse_recoverable(&text);
+                let brackets = text.matches(['[', '{']).count();
+                let depth = depth(table.get_ref());
+                prop_assert!(depth <= MOST_PARTS * (2 + brackets), "{depth} in {text:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_key_of_many_parts_is_found_wherever_it_hides() {
         let bomb = "a.".repeat(20);
-        for before in ["", "x = 1\n", "[", "[[", "x = { ", "\"#\" . ", "'#'.", "x = '''\n'''\n", "# c\n"] {
+        for before in [
+            "",
+            "x = 1\n",
+            "[",
+            "[[",
+            "x = { ",
+            "\"#\" . ",
+            "'#'.",
+            "x = '''\n'''\n",
+            "# c\n",
+            "x = \"\\\n",
+            "x = \"\"\"x\"\"\"\"\"\n",
+            "x = \"\"\"x\"\"\"\"",
+            "é.",
+            "x = 'a\n",
+        ] {
             assert!(too_deep(&format!("{before}{bomb}a = 1")).is_some(), "{before}");
         }
         assert!(too_deep(&"\"a\" . ".repeat(20)).is_some());

@@ -28,6 +28,7 @@ pub(super) fn help(value: &DeValue<'_>, expected: &str) -> Option<String> {
         {
             Some(format!("write the number without quotes: {}", shortened(text)))
         }
+        DeValue::String(_) if expected == LIST => Some(format!("write a list: [{}]", self::value(value))),
         DeValue::Table(_) if expected == LIST => Some(
             "write a list in [ ], or the table's name in double brackets for each entry: [[name]]".to_owned(),
         ),

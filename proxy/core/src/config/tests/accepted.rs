@@ -1,13 +1,46 @@
 //! What is accepted, and what it means.
 
 use super::*;
+use crate::policy::{Authorization, Policy};
+use crate::service::{Alpn, Balance, HostPort, MissingCloseNotify, Mode, Target};
 
+/// The documented file, word for word.
 const SAMPLE: &str = include_str!("sample.toml");
+const EVERY_KEY: &str = include_str!("every-key.toml");
 
 #[test]
 fn the_documented_file_is_valid_as_it_stands() {
     let config = meant(SAMPLE);
-    assert_eq!(config.services.services().len(), 1);
+    let defaults = GatewayConfig::default();
+    assert_eq!(config.gateway.listener, defaults.listener);
+    assert_eq!(config.gateway.tls, defaults.tls);
+    assert_eq!(config.gateway.endpoints, defaults.endpoints);
+    assert_eq!(config.gateway.timeouts, defaults.timeouts);
+    assert_eq!(config.gateway.limits, defaults.limits);
+    assert_eq!(config.process, ProcessConfig::default());
+    let [service] = config.services.services() else { panic!("{:?}", config.services) };
+    assert_eq!(&*service.name, "httpbin.default.svc.cluster.local:8000");
+    assert_eq!((service.endpoints.len(), service.subsets.len()), (2, 1));
+}
+
+#[test]
+fn of_the_keys_that_the_documented_file_has_in_comments_only_those_to_come_are_refused() {
+    let uncommented = SAMPLE
+        .replace("# [identities.NAME] ", "[identities.NAME]\ndirectory = 'other' #")
+        .replace("# alpn", "alpn")
+        .replace("# identity", "identity")
+        .replace("# send_proxy", "send_proxy")
+        .replace("# [service.upstream_tls]", "[service.upstream_tls]")
+        .replace("# server_identities = [\"spiffe", "server_identities = [\"spiffe")
+        .replace("# per_service,", "per_service = 'off'\nper_identity = 'off'\nper_source = 'off' #");
+    assert_eq!(
+        said(&uncommented),
+        "gateway.toml:46:14: error: service[0].send_proxy: the PROXY protocol to endpoints is not available \
+         in this version of landbridge (service httpbin.default.svc.cluster.local)\n  help: remove it\n\
+         gateway.toml:50:1: error: service[0].upstream_tls: TLS to endpoints is not available \
+         in this version of landbridge (service httpbin.default.svc.cluster.local)\n  \
+         help: remove the table; connections to endpoints are plain"
+    );
 }
 
 #[test]
@@ -16,4 +49,138 @@ fn an_empty_file_is_valid_and_serves_nothing() {
         said(""),
         "gateway.toml:1:1: warning: service: there is no service, so nothing is served\n  help: add a [[service]]"
     );
+    let config = Config::from_toml("", Path::new("/")).unwrap();
+    assert_eq!(config.gateway, GatewayConfig::default());
+    assert_eq!(config.process, ProcessConfig::default());
+    assert_eq!(config.identity, IdentityFiles::default());
+    assert!(config.trust.is_empty() && config.services.services().is_empty());
+}
+
+#[test]
+fn every_key_of_the_gateway_reaches_the_configuration() {
+    let gateway = meant(EVERY_KEY).gateway;
+    assert_eq!(gateway.node.id.as_deref(), Some("eastwest-0"));
+    assert_eq!((gateway.node.cluster.as_str(), gateway.node.network.as_str()), ("cluster-2", "network2"));
+    let addresses: Vec<String> = gateway.listener.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["[::]:16443", "0.0.0.0:0", "127.0.0.1:0"]);
+    assert_eq!(gateway.tls.min, MinTls::V1_2);
+    let ranges: Vec<String> = gateway.endpoints.allow_cidrs.iter().map(ToString::to_string).collect();
+    assert_eq!(ranges, ["10.0.0.0/8", "2001:db8::/32"]);
+    let millis = |millis| Some(Duration::from_millis(millis));
+    assert_eq!(
+        gateway.timeouts,
+        Timeouts {
+            client_hello: millis(1000),
+            handshake: millis(2000),
+            connect: millis(500),
+            connect_hedge: None,
+            connect_total: millis(4000),
+            idle: millis(9_000_000),
+            half_close: millis(60_000),
+            flush: None,
+            keepalive: millis(15_000),
+            user_timeout: millis(20_000),
+            drain: None,
+            drain_lag: Duration::ZERO,
+        }
+    );
+    let limits = Limits { connections: Some(1000), handshakes: Some(64), client_hello_bytes: 65536 };
+    assert_eq!(gateway.limits, limits);
+}
+
+#[test]
+fn relative_paths_are_relative_to_the_file() {
+    let config = meant(EVERY_KEY);
+    let directory = PathBuf::from("/var/run/secrets/workload-spiffe-credentials");
+    assert_eq!(config.identity.own, Some(KeyPairFiles::Directory(directory)));
+    let other = KeyPairFiles::Pair {
+        certificate: PathBuf::from("/etc/landbridge/other.pem"),
+        private_key: PathBuf::from("/etc/landbridge/keys/other.key"),
+    };
+    assert_eq!(config.identity.named, BTreeMap::from([("other".to_owned(), other)]));
+    let [first, second] = config.trust.as_slice() else { panic!("{:?}", config.trust) };
+    assert_eq!((first.name.as_str(), first.domain.as_str()), ("cluster-1", "cluster.local"));
+    assert_eq!(first.bundle, Path::new("/etc/landbridge/cluster-1-ca.pem"));
+    assert_eq!(first.crl.as_deref(), Some(Path::new("/crl/cluster-1.pem")));
+    assert_eq!((second.name.as_str(), second.domain.as_str()), ("example.org", "example.org"));
+    let process = config.process;
+    assert_eq!(process.workers, Some(3));
+    assert_eq!(process.health.to_string(), "127.0.0.1:16021");
+    assert_eq!(process.metrics.to_string(), "127.0.0.1:16020");
+    assert_eq!(process.admin, AdminAddress::Unix(PathBuf::from("/etc/landbridge/run/admin.sock")));
+    let log = LogConfig {
+        level: "info,landbridge=debug".to_owned(),
+        format: EventFormat::Json,
+        access: AccessTarget::File(PathBuf::from("/etc/landbridge/access.log")),
+        access_format: AccessFormat::Json,
+    };
+    assert_eq!(process.log, log);
+}
+
+#[test]
+fn every_key_of_a_service_reaches_the_configuration() {
+    let config = meant(EVERY_KEY);
+    let [service, through] = config.services.services() else { panic!("{:?}", config.services) };
+    assert_eq!(service.host, Some(("httpbin.default.svc.cluster.local".to_owned(), 8000)));
+    let names: Vec<String> = service.names.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["httpbin.example", "*.apps.example", "outbound_.80_._.old.example"]);
+    let Policy::Grants { allow, authorization } = &service.policy else { panic!("{:?}", service.policy) };
+    let grants: Vec<String> = allow.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        grants,
+        [
+            "spiffe://cluster.local/ns/default/sa/sleep",
+            "spiffe://example.org/*",
+            "spiffe://cluster.local/ns/*/sa/web from cluster-1",
+            "spiffe://cluster.local/ns/test/sa/*"
+        ]
+    );
+    assert_eq!(*authorization, Authorization::Audit);
+    assert_eq!(service.alpn, Alpn::Only(vec!["istio".into(), "h2".into()]));
+    assert_eq!(service.balance, Balance::SourceHash);
+    assert_eq!(service.missing_close_notify, MissingCloseNotify::Fin);
+    assert!(service.close_on_cert_expiry);
+    assert_eq!(service.identity.as_deref(), Some("other"));
+    let [first, second, third] = service.endpoints.as_slice() else { panic!("{:?}", service.endpoints) };
+    assert_eq!((first.weight, first.priority, &first.locality), (1, 0, &None));
+    assert_eq!((second.weight, second.priority, second.locality.as_deref()), (3, 1, Some("region/zone")));
+    assert_eq!(third.target, Target::Host(HostPort { host: "backend.example".into(), port: 8080 }));
+    assert_eq!(third.labels.get("track").map(String::as_str), Some("stable"));
+    let subsets: Vec<&str> = service.subsets.iter().map(|subset| subset.name.as_str()).collect();
+    assert_eq!(subsets, ["v1", "stable"]);
+    assert_eq!((&*through.name, through.mode), ("db.example", Mode::Passthrough));
+    assert_eq!((&through.host, &through.policy), (&None, &Policy::EndpointDecides));
+}
+
+#[test]
+fn addresses_of_logs_and_admin_have_their_words() {
+    let process = |text: &str| Config::from_toml(text, Path::new("/etc")).unwrap().process;
+    for (word, target) in [
+        ("stdout", AccessTarget::Stdout),
+        ("stderr", AccessTarget::Stderr),
+        ("off", AccessTarget::Off),
+        ("/var/log/a", AccessTarget::File(PathBuf::from("/var/log/a"))),
+    ] {
+        assert_eq!(process(&format!("log.access = '{word}'")).log.access, target);
+    }
+    let admin = |text: &str| process(&format!("admin.address = '{text}'")).admin;
+    assert_eq!(admin("unix:/run/a.sock"), AdminAddress::Unix(PathBuf::from("/run/a.sock")));
+    assert_eq!(admin("[::1]:15000"), AdminAddress::Tcp("[::1]:15000".parse().unwrap()));
+}
+
+#[test]
+fn a_listener_may_be_one_address_and_port_0_may_repeat() {
+    let addresses = |text: &str| {
+        let text = format!("listener.address = {text}");
+        Config::from_toml(&text, Path::new("/")).unwrap().gateway.listener.addresses.len()
+    };
+    assert_eq!(addresses("'0.0.0.0:15443'"), 1);
+    assert_eq!(addresses("['[::]:0', '[::]:0']"), 2);
+}
+
+#[test]
+fn a_source_knows_the_folder_of_its_file() {
+    let source = Source::file(Path::new("conf/gateway.toml"));
+    assert_eq!((source.name.as_str(), source.dir.as_path()), ("conf/gateway.toml", Path::new("conf")));
+    assert_eq!(Source::file(Path::new("gateway.toml")).dir, Path::new(""));
 }
