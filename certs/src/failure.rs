@@ -43,7 +43,8 @@ pub(crate) fn reason_of_hello(error: &Error) -> Reason {
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => Reason::NotTls,
         Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => Reason::HelloTooLarge,
-        Error::PeerMisbehaved(PeerMisbehaved::ServerNameMustContainOneHostName) => Reason::SniInvalid,
+        Error::PeerMisbehaved(PeerMisbehaved::ServerNameMustContainOneHostName)
+        | Error::InvalidMessage(InvalidMessage::InvalidServerName) => Reason::SniInvalid,
         Error::PeerIncompatible(incompatible) => reason_of_incompatible(incompatible),
         _ => Reason::HelloMalformed,
     }

@@ -96,13 +96,10 @@ impl Hello {
             match acceptor.accept() {
                 Ok(None) => {}
                 Ok(Some(accepted)) => return Ok(Self::of(accepted, raw, end)),
-                Err((error, alert)) => {
-                    return Err(if scan.legacy() && error == missing_extension() {
-                        HelloError::of_version(error)
-                    } else {
-                        HelloError::of_decoding(error, alert)
-                    });
+                Err((error, _)) if scan.legacy() && error == missing_extension() => {
+                    return Err(HelloError::of_decoding(Reason::Version, error));
                 }
+                Err((error, _)) => return Err(HelloError::of_decoding(reason_of_hello(&error), error)),
             }
         }
         Err(HelloError::of_fault(Fault::Malformed))
@@ -184,17 +181,9 @@ impl HelloError {
         Self { reason, alert: records_for(reason), error: None }
     }
 
-    fn of_version(error: Error) -> Self {
-        Self { reason: Reason::Version, alert: records_for(Reason::Version), error: Some(error) }
-    }
-
-    fn of_decoding(error: Error, alert: AcceptedAlert) -> Self {
-        let reason = reason_of_hello(&error);
-        let mut alert = written(alert);
-        if alert.is_empty() {
-            alert = records_for(reason);
-        }
-        Self { reason, alert, error: Some(error) }
+    /// The alert is the reason's, as wherever the gateway speaks before rustls does.
+    fn of_decoding(reason: Reason, error: Error) -> Self {
+        Self { reason, alert: records_for(reason), error: Some(error) }
     }
 
     fn of_handshake(error: Error, alert: Vec<u8>) -> Self {

@@ -253,5 +253,6 @@ fn mismatch(certified: &CertifiedKey, certificate: &Source, key: &Source) -> Ide
     }
 }
 
-#[cfg(all(test, feature = "issue"))]
+#[cfg(test)]
+#[cfg(feature = "issue")]
 mod tests;

@@ -388,4 +388,4 @@ fn instant(time: UnixTime) -> Result<OffsetDateTime, IssueError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,6 +20,9 @@ pub mod trust;
 pub mod verifier;
 
 mod leaf;
+#[cfg(test)]
+#[cfg(feature = "issue")]
+mod testing;
 
 pub use failure::reason_of;
 pub use hello::{Hello, HelloError, HelloReader, plaintext_alert};

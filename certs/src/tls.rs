@@ -151,5 +151,6 @@ pub fn select_alpn(policy: &Alpn, offered: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, A
 /// Selecting it would make the client wait for a metadata frame.
 const PEER_EXCHANGE: &str = "istio-peer-exchange";
 
-#[cfg(all(test, feature = "issue"))]
+#[cfg(test)]
+#[cfg(feature = "issue")]
 mod tests;

@@ -332,5 +332,6 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     sum
 }
 
-#[cfg(all(test, feature = "issue"))]
+#[cfg(test)]
+#[cfg(feature = "issue")]
 mod tests;

@@ -77,7 +77,7 @@ impl Scan {
                 _ => {}
             }
         }
-        if self.at > self.cap.saturating_mul(2) {
+        if raw.len() > self.cap.saturating_mul(2) {
             return Err(Fault::TooLarge);
         }
         Ok(None)
