@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use findings::Findings;
 use raw::RawConfig;
@@ -16,6 +15,7 @@ use crate::service::Snapshot;
 use crate::spiffe::{TrustDomain, TrustName};
 
 mod address;
+mod bounds;
 mod findings;
 mod lower;
 mod near;
@@ -28,6 +28,7 @@ mod tests;
 mod unavailable;
 
 pub use address::{AddressRules, Cidr, Forbidden};
+pub use bounds::{Limits, Timeouts};
 pub use problem::{Problem, Problems, Severity};
 pub use process::{AccessFormat, AccessTarget, AdminAddress, EventFormat, LogConfig, ProcessConfig};
 
@@ -199,70 +200,4 @@ pub struct TrustFiles {
     pub bundle: PathBuf,
     /// Its certificate revocation lists, PEM.
     pub crl: Option<PathBuf>,
-}
-
-/// How long anything may take. `None` is "off".
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timeouts {
-    /// First byte to complete ClientHello, absolute. Default 5 s.
-    pub client_hello: Option<Duration>,
-    /// The whole handshake, absolute. Default 10 s.
-    pub handshake: Option<Duration>,
-    /// Each try to connect to an endpoint. Default 3 s.
-    pub connect: Option<Duration>,
-    /// A try that has not answered by then gets company on another endpoint. Default 250 ms.
-    pub connect_hedge: Option<Duration>,
-    /// All tries. Default 10 s.
-    pub connect_total: Option<Duration>,
-    /// No byte either way. Default 1 h.
-    pub idle: Option<Duration>,
-    /// No byte, once one side has ended. Default 1 h.
-    pub half_close: Option<Duration>,
-    /// Delivering what was accepted to a side that makes no progress. Default 30 s.
-    pub flush: Option<Duration>,
-    /// TCP keepalive after this long, then every 10 s, 3 times. Default 60 s.
-    pub keepalive: Option<Duration>,
-    /// TCP_USER_TIMEOUT. Default 60 s.
-    pub user_timeout: Option<Duration>,
-    /// The whole drain, from the signal. Default 25 s; "off" waits for the last stream.
-    pub drain: Option<Duration>,
-    /// Of that: still accepting while load balancers notice. Default 5 s.
-    pub drain_lag: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let seconds = |seconds| Some(Duration::from_secs(seconds));
-        Self {
-            client_hello: seconds(5),
-            handshake: seconds(10),
-            connect: seconds(3),
-            connect_hedge: Some(Duration::from_millis(250)),
-            connect_total: seconds(10),
-            idle: seconds(3600),
-            half_close: seconds(3600),
-            flush: seconds(30),
-            keepalive: seconds(60),
-            user_timeout: seconds(60),
-            drain: seconds(25),
-            drain_lag: Duration::from_secs(5),
-        }
-    }
-}
-
-/// How much the gateway takes on. `None` is "auto", computed at start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections at once. Default auto.
-    pub connections: Option<usize>,
-    /// Handshakes in flight. Default auto: 256 per worker.
-    pub handshakes: Option<usize>,
-    /// The largest ClientHello, in bytes. Default 16384, at most 65536.
-    pub client_hello_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { connections: None, handshakes: None, client_hello_bytes: 16_384 }
-    }
 }

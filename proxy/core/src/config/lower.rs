@@ -15,6 +15,7 @@ mod endpoints;
 mod gateway;
 mod identity;
 mod listening;
+mod names;
 mod process;
 mod served;
 mod service;

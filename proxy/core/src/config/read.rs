@@ -13,6 +13,7 @@ use super::findings::{Complaint, Findings};
 
 mod fault;
 mod field;
+mod inside;
 mod nesting;
 mod reader;
 mod shown;

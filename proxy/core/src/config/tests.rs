@@ -5,6 +5,8 @@ mod hostile;
 mod mistakes;
 mod services;
 
+use std::time::Duration;
+
 use super::*;
 
 fn parsed(text: &str) -> Parsed {

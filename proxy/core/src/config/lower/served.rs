@@ -1,7 +1,7 @@
 //! All services together: what each is, and that no two claim one name.
 
-use super::section;
 use super::service::{self, Scope, ServicePlaces};
+use super::{names, section};
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{List, RawMode, RawService};
 use crate::service::{Conflict, Service, Snapshot};
@@ -31,12 +31,12 @@ pub(super) fn served(raw: Option<List<RawService>>, scope: &Scope<'_>, found: &m
     let mut first_terminating = None;
     for (index, field) in raw.into_iter().enumerate() {
         let Some(raw) = field.value else { continue };
-        if let Some(name) = service::called(&raw) {
+        if let Some(name) = names::called(&raw) {
             found.call_service(index, name);
         }
         let lowered = service::service(&raw, field.place, scope, found);
         if first_terminating.is_none() && service::mode(&raw) == Some(RawMode::Terminate) {
-            let written = || match service::called(&raw) {
+            let written = || match names::called(&raw) {
                 Some(name) => format!("service {name}"),
                 None => format!("service[{index}]"),
             };

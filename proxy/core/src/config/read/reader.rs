@@ -2,16 +2,15 @@
 
 use std::cell::RefCell;
 
-use serde::de::value::{BorrowedStrDeserializer, U32Deserializer};
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Expected, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_spanned::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::fault::Fault;
 use super::field::{FIELD, Field};
+use super::inside::{Entries, FieldParts, Items};
 use super::shown;
 use crate::config::findings::{Complaint, Findings, Place, Step};
 
@@ -33,7 +32,12 @@ impl<'de, 'f> Reader<'de, 'f> {
         Field { place: self.place, value: self.or_noted(T::deserialize(self)) }
     }
 
-    fn or_noted<T>(self, result: Result<T, Fault>) -> Option<T> {
+    pub(super) fn place(self) -> Place {
+        self.place
+    }
+
+    /// What could be read; what could not is noted.
+    pub(super) fn or_noted<T>(self, result: Result<T, Fault>) -> Option<T> {
         result
             .map_err(|fault| {
                 let (place, complaint) = fault.at(self.place, self.value);
@@ -43,13 +47,13 @@ impl<'de, 'f> Reader<'de, 'f> {
     }
 
     /// The value that `step` leads to.
-    fn child(self, step: Step, value: &'de Spanned<DeValue<'de>>) -> Self {
+    pub(super) fn child(self, step: Step, value: &'de Spanned<DeValue<'de>>) -> Self {
         let place = self.found.borrow_mut().inside(self.place, step, value.span().start);
         Self { value, place, ..self }
     }
 
     /// Reads a value inside; an error that has no place yet is that value's.
-    fn read<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
+    pub(super) fn read<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
         seed.deserialize(self).map_err(|fault| {
             let (place, complaint) = fault.at(self.place, self.value);
             Fault::Placed(place, complaint)
@@ -69,11 +73,8 @@ impl<'de, 'f> Reader<'de, 'f> {
     }
 
     fn table<V: Visitor<'de>>(self, table: &'de DeTable<'de>, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_map(Entries {
-            table: self,
-            rest: table.iter().map(|(key, value)| (&**key.get_ref(), value)).collect::<Vec<_>>().into_iter(),
-            next: None,
-        })
+        let entries = table.iter().map(|(key, value)| (&**key.get_ref(), value));
+        visitor.visit_map(Entries::of(self, entries.collect()))
     }
 }
 
@@ -115,7 +116,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.value.get_ref() {
-            DeValue::Array(list) => visitor.visit_seq(Items { list: self, items: list.iter().enumerate() }),
+            DeValue::Array(list) => visitor.visit_seq(Items::of(self, list)),
             _ => Err(Fault::expected(shown::LIST)),
         }
     }
@@ -148,7 +149,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
                 self.note_unknown(key, known);
             }
         }
-        visitor.visit_map(Entries { table: self, rest: entries.into_iter(), next: None })
+        visitor.visit_map(Entries::of(self, entries))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -180,7 +181,7 @@ impl<'de> Deserializer<'de> for Reader<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         if name == FIELD {
-            visitor.visit_seq(FieldParts { reader: self, place_told: false })
+            visitor.visit_seq(FieldParts::of(self))
         } else {
             visitor.visit_newtype_struct(self)
         }
@@ -199,70 +200,5 @@ fn integer<'de, V: Visitor<'de>>(number: &DeInteger<'_>, visitor: V) -> Result<V
         visitor.visit_u64(number)
     } else {
         Err(Fault::expected(&visitor as &dyn Expected))
-    }
-}
-
-/// What a [`Field`] is made of: the number of its place, then its value unless that is refused.
-struct FieldParts<'de, 'f> {
-    reader: Reader<'de, 'f>,
-    place_told: bool,
-}
-
-impl<'de> SeqAccess<'de> for FieldParts<'de, '_> {
-    type Error = Fault;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        if self.place_told {
-            Ok(self.reader.or_noted(seed.deserialize(self.reader)))
-        } else {
-            self.place_told = true;
-            let number: U32Deserializer<Fault> = self.reader.place.number().into_deserializer();
-            seed.deserialize(number).map(Some)
-        }
-    }
-}
-
-struct Items<'de, 'f> {
-    list: Reader<'de, 'f>,
-    items: std::iter::Enumerate<std::slice::Iter<'de, Spanned<DeValue<'de>>>>,
-}
-
-impl<'de> SeqAccess<'de> for Items<'de, '_> {
-    type Error = Fault;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some((index, value)) = self.items.next() else {
-            return Ok(None);
-        };
-        self.list.child(Step::Index(index), value).read(seed).map(Some)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len())
-    }
-}
-
-struct Entries<'de, 'f> {
-    table: Reader<'de, 'f>,
-    rest: std::vec::IntoIter<(&'de str, &'de Spanned<DeValue<'de>>)>,
-    next: Option<(&'de str, &'de Spanned<DeValue<'de>>)>,
-}
-
-impl<'de> MapAccess<'de> for Entries<'de, '_> {
-    type Error = Fault;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        self.next = self.rest.next();
-        match self.next {
-            Some((key, _)) => seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let Some((key, value)) = self.next.take() else {
-            return Err(Fault::Said(Complaint::new("a value was asked for before its key")));
-        };
-        self.table.child(Step::Key(key.into()), value).read(seed)
     }
 }

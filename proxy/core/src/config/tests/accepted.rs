@@ -184,3 +184,25 @@ fn a_source_knows_the_folder_of_its_file() {
     assert_eq!((source.name.as_str(), source.dir.as_path()), ("conf/gateway.toml", Path::new("conf")));
     assert_eq!(Source::file(Path::new("gateway.toml")).dir, Path::new(""));
 }
+
+/// The reference of the file, which has a sample of its own.
+const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md"));
+
+#[test]
+fn the_sample_of_the_reference_is_valid() {
+    let (_, rest) = REFERENCE.split_once("```toml\n").unwrap();
+    let (sample, rest) = rest.split_once("```").unwrap();
+    assert!(!rest.contains("```toml"), "one sample is checked");
+    assert_eq!(meant(sample).services.services().len(), 2);
+}
+
+#[test]
+fn every_key_is_in_the_reference() {
+    let keys = EVERY_KEY.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.trim());
+    let words = keys.filter(|key| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    let more = ["send_proxy", "upstream_tls", "server_identities", "weight", "priority", "locality"];
+    for key in words.chain(more) {
+        let (alone, last) = (format!("`{key}`"), format!(".{key}`"));
+        assert!(REFERENCE.contains(&alone) || REFERENCE.contains(&last), "{key}");
+    }
+}
