@@ -5,16 +5,14 @@
 //! Until then only record and message headers are looked at, which bounds what an unfinished hello
 //! may cost: its own bytes, and one pass over them however they are cut into segments and records.
 
-use std::io::Write as _;
 use std::mem;
-use std::sync::Arc;
 
 use landbridge_core::Reason;
-use rustls::server::{Accepted, AcceptedAlert, Acceptor, ClientHello};
-use rustls::{Error, PeerIncompatible, ServerConfig, ServerConnection};
+use rustls::server::{Accepted, Acceptor, ClientHello};
+use rustls::{Error, PeerIncompatible};
 
 use self::scan::{Fault, Scan};
-use crate::failure::{reason_of, reason_of_hello};
+use crate::failure::reason_of_hello;
 
 mod scan;
 
@@ -130,33 +128,8 @@ impl Hello {
         self.accepted.client_hello()
     }
 
-    /// Continues the handshake with `config`, which has then also seen the bytes that followed the
-    /// hello. Write what the connection wants to write, then read.
-    ///
-    /// # Errors
-    /// rustls refuses the hello, or what followed it. The alert holds all that is to be written.
-    pub fn into_connection(self, config: Arc<ServerConfig>) -> Result<ServerConnection, HelloError> {
-        let mut connection = self
-            .accepted
-            .into_connection(config)
-            .map_err(|(error, alert)| HelloError::of_handshake(error, written(alert)))?;
-        let mut rest = self.raw.get(self.end..).unwrap_or_default();
-        while !rest.is_empty() {
-            // Zero after a close_notify: nothing that follows it counts.
-            if !matches!(connection.read_tls(&mut rest), Ok(1..)) {
-                break;
-            }
-            if let Err(error) = connection.process_new_packets() {
-                let mut records = Vec::new();
-                while matches!(connection.write_tls(&mut records), Ok(1..)) {}
-                return Err(HelloError::of_handshake(error, records));
-            }
-        }
-        Ok(connection)
-    }
-
-    /// The parts of [`Hello::into_connection`]: the accepted hello, and the bytes after it that its
-    /// connection has not seen.
+    /// What the handshake goes on with: the accepted hello, and the bytes after it, which its connection
+    /// has not seen and must read before any other.
     pub fn into_accepted(self) -> (Accepted, Vec<u8>) {
         let mut raw = self.raw;
         let rest = raw.split_off(self.end.min(raw.len()));
@@ -185,10 +158,6 @@ impl HelloError {
     fn of_decoding(reason: Reason, error: Error) -> Self {
         Self { reason, alert: records_for(reason), error: Some(error) }
     }
-
-    fn of_handshake(error: Error, alert: Vec<u8>) -> Self {
-        Self { reason: reason_of(&error, None), alert, error: Some(error) }
-    }
 }
 
 /// What rustls misses in a hello of TLS 1.1 or older, before it notices the version.
@@ -198,14 +167,6 @@ fn missing_extension() -> Error {
 
 fn records_for(reason: Reason) -> Vec<u8> {
     reason.alert().map_or_else(Vec::new, |alert| plaintext_alert(alert).to_vec())
-}
-
-fn written(mut alert: AcceptedAlert) -> Vec<u8> {
-    let mut records = Vec::new();
-    // Writing to a vector cannot fail.
-    let _ = alert.write_all(&mut records);
-    let _ = records.flush();
-    records
 }
 
 #[cfg(test)]

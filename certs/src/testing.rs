@@ -10,12 +10,13 @@ use landbridge_core::{Reason, Service, SpiffeId, TrustDomain, TrustName};
 use rustls::client::{ClientConnection, ResolvesClientCert};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, Error, RootCertStore, ServerConnection, SignatureScheme, SupportedProtocolVersion,
+    ClientConfig, Error, RootCertStore, ServerConfig, ServerConnection, SignatureScheme,
+    SupportedProtocolVersion,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::failure::reason_of;
-use crate::hello::{Hello, HelloError, HelloReader};
+use crate::hello::{Hello, HelloReader};
 use crate::identity::KeyPair;
 use crate::issue::{Ca, CaOptions, Issued, LeafOptions};
 use crate::tls::{Acceptance, TlsContext, provider, select_alpn};
@@ -132,17 +133,42 @@ impl Gateway {
         self
     }
 
-    fn accept(&self, hello: Hello, verdict: &Arc<Verdict>) -> Result<ServerConnection, HelloError> {
+    fn accept(&self, hello: Hello, verdict: &Arc<Verdict>) -> Result<ServerConnection, (Error, Vec<u8>)> {
         let alpn = select_alpn(&self.service.alpn, hello.alpn())
             .unwrap_or_else(|_| vec![b"to be refused by rustls".to_vec()]);
-        hello.into_connection(self.context.server_config(Acceptance {
+        let config = self.context.server_config(Acceptance {
             trust: self.trust.clone(),
             key: &self.key,
             service: self.service.clone(),
             alpn,
             verdict: verdict.clone(),
-        }))
+        });
+        connect(hello, config)
     }
+}
+
+/// Continues the handshake of a hello, and gives the connection what followed it.
+///
+/// An error comes with all that the connection still wants to write.
+pub(crate) fn connect(hello: Hello, config: Arc<ServerConfig>) -> Result<ServerConnection, (Error, Vec<u8>)> {
+    let (accepted, rest) = hello.into_accepted();
+    let mut connection = accepted.into_connection(config).map_err(|(error, mut alert)| {
+        let mut records = Vec::new();
+        alert.write_all(&mut records).unwrap();
+        (error, records)
+    })?;
+    let mut rest = rest.as_slice();
+    while !rest.is_empty() {
+        connection.read_tls(&mut rest).unwrap();
+        if let Err(error) = connection.process_new_packets() {
+            let mut records = Vec::new();
+            while connection.wants_write() {
+                connection.write_tls(&mut records).unwrap();
+            }
+            return Err((error, records));
+        }
+    }
+    Ok(connection)
 }
 
 /// How a handshake went, seen from both ends.
@@ -181,9 +207,9 @@ pub(crate) fn shake(gateway: &Gateway, config: ClientConfig) -> Shaken {
     let hello = HelloReader::new(16_384).feed(&sent(&mut client)).unwrap().unwrap();
     let mut server = match gateway.accept(hello, &verdict) {
         Ok(server) => Some(server),
-        Err(refused) => {
-            shaken_reason = Some(refused.reason);
-            to_client = refused.alert;
+        Err((error, records)) => {
+            shaken_reason = Some(reason_of(&error, Some(&verdict)));
+            to_client = records;
             None
         }
     };

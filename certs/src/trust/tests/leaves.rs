@@ -1,6 +1,8 @@
 //! What a leaf may say, and what its owner must prove.
 
 use super::*;
+use crate::refusal::Refusal;
+use crate::trust::store::sha256;
 
 #[test]
 fn the_leaf_is_known_by_its_sha_256() {
