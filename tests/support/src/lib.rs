@@ -11,6 +11,7 @@
 )]
 
 pub mod client;
+pub mod command;
 pub mod gateway;
 pub mod peer;
 pub mod pki;

@@ -1,0 +1,23 @@
+//! The command as its users meet it: a process with arguments, files, signals and an exit code.
+
+#![cfg(test)]
+
+mod demo;
+mod run;
+mod signals;
+mod validate;
+
+/// The binary under test.
+const LANDBRIDGE: &str = env!("CARGO_BIN_EXE_landbridge");
+
+/// Every listener on a free port.
+const PORTS: &str = r#"
+[listener]
+address = "127.0.0.1:0"
+[health]
+address = "127.0.0.1:0"
+[metrics]
+address = "127.0.0.1:0"
+[admin]
+address = "127.0.0.1:0"
+"#;

@@ -1,0 +1,66 @@
+//! `landbridge run`: what it says, what it serves, what it refuses to start with.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use landbridge_testkit::command::{Running, http_get};
+use landbridge_testkit::server::Server;
+use landbridge_testkit::world::{HTTPBIN, World};
+
+use crate::{LANDBRIDGE, PORTS};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_from_a_file_serves_logs_and_answers_for_its_health() {
+    let world = World::default();
+    let endpoint = Server::echo().await;
+    let toml = PORTS.to_owned() + &World::head() + &World::httpbin(&[endpoint.address], "");
+    world.folder.write("gateway.toml", &(toml + "[timeouts]\ndrain_lag = \"off\"\n"));
+    let mut running = Running::start(LANDBRIDGE, &world.folder.path().join("gateway.toml"), &[]);
+    assert_eq!(http_get(running.health, "/healthz/ready"), (200, "ready\n".to_owned()));
+    assert_eq!(http_get(running.health, "/healthz/live"), (200, "live\n".to_owned()));
+    assert_eq!(http_get(running.health, "/elsewhere").0, 404);
+
+    let answer = world.sidecar().ask(running.address, HTTPBIN, b"hello").await;
+    assert_eq!(answer, Ok(b"hello".to_vec()));
+    running.signal("TERM");
+    running.event("stopped");
+    let (status, log) = running.ended();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(log.len(), 1, "{log:?}");
+    let line: serde_json::Value = serde_json::from_str(&log[0]).unwrap();
+    assert_eq!(line["response_flags"], "-");
+    assert_eq!(line["requested_server_name"], HTTPBIN);
+    assert_eq!(line["downstream_peer_uri_san"], "spiffe://cluster.local/ns/default/sa/sleep");
+    assert_eq!((&line["bytes_received"], &line["bytes_sent"]), (&5.into(), &5.into()));
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_said_in_a_sentence_and_exits_1() {
+    let world = World::default();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let ports = PORTS.replacen("127.0.0.1:0", &address.to_string(), 1);
+    world.folder.write("taken.toml", &(ports + &World::head() + &World::httpbin(&[], "")));
+    world.folder.write("broken.toml", "[listener]\nadress = \"127.0.0.1:0\"\n");
+    let cases = [
+        ("taken.toml", format!("cannot listen on {address}"), "another process has the port"),
+        ("broken.toml", "there is no such key".to_owned(), "did you mean `address`?"),
+        ("absent.toml", "cannot be opened".to_owned(), "No such file"),
+    ];
+    for (file, said, also) in cases {
+        let path = world.folder.path().join(file);
+        let output = Command::new(LANDBRIDGE).arg("run").arg("-c").arg(&path).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(&said) && text.contains(also), "{file}: {text}");
+    }
+}
+
+#[test]
+fn a_wrong_use_exits_2_and_version_names_revision_and_crypto() {
+    let output = Command::new(LANDBRIDGE).args(["run"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let output = Command::new(LANDBRIDGE).args(["--version"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("revision: ") && text.contains("aws-lc-rs"), "{text}");
+}
