@@ -12,10 +12,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("landbridge-certs", &["landbridge-core"]),
     ("landbridge-control-client", &["landbridge-core"]),
     ("landbridge-control-server", &["landbridge-core"]),
-    (
-        "landbridge",
-        &["landbridge-splice", "landbridge-certs", "landbridge-core"],
-    ),
+    ("landbridge", &["landbridge-splice", "landbridge-certs", "landbridge-core"]),
     ("landbridge-admin", &["landbridge", "landbridge-core"]),
     (
         "landbridge-cli",
@@ -35,22 +32,8 @@ const BESIDE: [&str; 3] = ["landbridge-tests", "landbridge-testkit", "landbridge
 
 /// Crates of others that would pull down a wall.
 const WALLS: [(&str, &[&str]); 3] = [
-    (
-        "landbridge-core",
-        &["tokio", "rustls", "libc", "rustix", "socket2", "anyhow"],
-    ),
-    (
-        "landbridge",
-        &[
-            "hyper",
-            "hyper-util",
-            "http",
-            "prometheus",
-            "clap",
-            "tracing-subscriber",
-            "anyhow",
-        ],
-    ),
+    ("landbridge-core", &["tokio", "rustls", "libc", "rustix", "socket2", "anyhow"]),
+    ("landbridge", &["hyper", "hyper-util", "http", "prometheus", "clap", "tracing-subscriber", "anyhow"]),
     ("landbridge-splice", &["hyper", "serde", "anyhow"]),
 ];
 
@@ -75,14 +58,9 @@ fn every_crate_takes_its_lints_from_the_workspace() {
 #[test]
 fn the_core_links_no_tokio_no_rustls_and_no_libc() {
     let tree = dependency_tree("landbridge-core");
-    assert!(
-        tree.iter().any(|name| name == "serde"),
-        "not the tree of landbridge-core: {tree:?}"
-    );
-    let linked: Vec<_> = tree
-        .into_iter()
-        .filter(|name| ["tokio", "rustls", "libc"].contains(&name.as_str()))
-        .collect();
+    assert!(tree.iter().any(|name| name == "serde"), "not the tree of landbridge-core: {tree:?}");
+    let linked: Vec<_> =
+        tree.into_iter().filter(|name| ["tokio", "rustls", "libc"].contains(&name.as_str())).collect();
     assert_none("landbridge-core links", &linked);
 }
 
@@ -92,27 +70,14 @@ fn dependency_tree(package: &str) -> Vec<String> {
     let mut complaint = String::new();
     for offline in [&["--offline"][..], &[]] {
         let output = Command::new(env!("CARGO"))
-            .args([
-                "tree",
-                "--package",
-                package,
-                "--edges",
-                "normal",
-                "--prefix",
-                "none",
-                "--locked",
-            ])
+            .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--locked"])
             .args(offline)
             .current_dir(root())
             .output()
             .unwrap();
         if output.status.success() {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            return text
-                .lines()
-                .filter_map(|line| line.split(' ').next())
-                .map(str::to_owned)
-                .collect();
+            return text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
         }
         complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     }
@@ -120,15 +85,9 @@ fn dependency_tree(package: &str) -> Vec<String> {
 }
 
 fn check(law: &dyn Fn(&str, &Sections) -> Vec<String>) -> Vec<String> {
-    let manifests: Vec<String> = files("Cargo.toml")
-        .into_iter()
-        .filter(|path| path.contains('/'))
-        .collect();
+    let manifests: Vec<String> = files("Cargo.toml").into_iter().filter(|path| path.contains('/')).collect();
     assert!(manifests.len() >= ARROWS.len(), "found only {manifests:?}");
-    manifests
-        .iter()
-        .flat_map(|path| law(path, &sections(&read(path))))
-        .collect()
+    manifests.iter().flat_map(|path| law(path, &sections(&read(path)))).collect()
 }
 
 fn wrong_arrows(path: &str, manifest: &Sections) -> Vec<String> {
@@ -148,10 +107,7 @@ fn wrong_arrows(path: &str, manifest: &Sections) -> Vec<String> {
 
 fn through_the_wall(path: &str, manifest: &Sections) -> Vec<String> {
     let name = name_of(manifest);
-    let walls = WALLS
-        .iter()
-        .filter(|(of, _)| *of == name)
-        .flat_map(|(_, kept_out)| kept_out.iter());
+    let walls = WALLS.iter().filter(|(of, _)| *of == name).flat_map(|(_, kept_out)| kept_out.iter());
     let kept_out: Vec<&str> = walls.copied().collect();
     linked(manifest)
         .into_iter()
@@ -163,15 +119,10 @@ fn through_the_wall(path: &str, manifest: &Sections) -> Vec<String> {
 fn own_lints(path: &str, manifest: &Sections) -> Vec<String> {
     let says = |section: &str, wanted: &str| {
         let keys = manifest.get(section).map(Vec::as_slice).unwrap_or_default();
-        keys.iter()
-            .any(|(_, key, value)| key == wanted && value == "true")
+        keys.iter().any(|(_, key, value)| key == wanted && value == "true")
     };
     let inherited = says("lints", "workspace") || says("", "lints.workspace");
-    if inherited {
-        Vec::new()
-    } else {
-        vec![format!("{path}:1: lints of its own")]
-    }
+    if inherited { Vec::new() } else { vec![format!("{path}:1: lints of its own")] }
 }
 
 /// What a crate links, tests aside, with the line that says so.
@@ -188,9 +139,7 @@ fn linked(manifest: &Sections) -> Vec<(usize, String)> {
             continue;
         }
         for (line, key, value) in keys {
-            let renamed = value
-                .split_once("package = \"")
-                .and_then(|(_, rest)| rest.split('"').next());
+            let renamed = value.split_once("package = \"").and_then(|(_, rest)| rest.split('"').next());
             let name = renamed.unwrap_or_else(|| key.split('.').next().unwrap_or(key));
             found.push((*line, name.to_owned()));
         }
@@ -200,10 +149,7 @@ fn linked(manifest: &Sections) -> Vec<(usize, String)> {
 
 fn name_of(manifest: &Sections) -> String {
     let keys = manifest.get("package").map(Vec::as_slice).unwrap_or_default();
-    let name = keys
-        .iter()
-        .find(|(_, key, _)| key == "name")
-        .map(|(_, _, value)| value.trim_matches('"'));
+    let name = keys.iter().find(|(_, key, _)| key == "name").map(|(_, _, value)| value.trim_matches('"'));
     name.unwrap_or("").to_owned()
 }
 
@@ -234,20 +180,12 @@ fn manifests_that_break_the_law_are_caught() {
         wrong_arrows("a/Cargo.toml", &up),
         ["a/Cargo.toml:4: landbridge-core may not use landbridge-certs"]
     );
-    assert_eq!(
-        through_the_wall("a/Cargo.toml", &up),
-        ["a/Cargo.toml:5: landbridge-core may not use tokio"]
-    );
-    assert_eq!(
-        own_lints("a/Cargo.toml", &up),
-        ["a/Cargo.toml:1: lints of its own"]
-    );
+    assert_eq!(through_the_wall("a/Cargo.toml", &up), ["a/Cargo.toml:5: landbridge-core may not use tokio"]);
+    assert_eq!(own_lints("a/Cargo.toml", &up), ["a/Cargo.toml:1: lints of its own"]);
 
-    let hidden = of(
-        "[package]\nname = \"landbridge-splice\"\n[target.'cfg(unix)'.dependencies]\n\
+    let hidden = of("[package]\nname = \"landbridge-splice\"\n[target.'cfg(unix)'.dependencies]\n\
             ours = { package = \"landbridge-core\", path = \"x\" }\n\
-            [build-dependencies.landbridge-certs]\npath = \"y\"\n[lints]\nworkspace = true\n",
-    );
+            [build-dependencies.landbridge-certs]\npath = \"y\"\n[lints]\nworkspace = true\n");
     assert_eq!(wrong_arrows("b/Cargo.toml", &hidden).len(), 2);
     assert!(own_lints("b/Cargo.toml", &hidden).is_empty());
 

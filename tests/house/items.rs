@@ -44,10 +44,7 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
 pub(crate) fn attributes(code: &str) -> Vec<(usize, &str)> {
     let starts = code.match_indices("#[").map(|(at, _)| (at, at + 1));
     let inner = code.match_indices("#![").map(|(at, _)| (at, at + 2));
-    starts
-        .chain(inner)
-        .map(|(at, open)| (at, code[open + 1..closing(code, open) - 1].trim()))
-        .collect()
+    starts.chain(inner).map(|(at, open)| (at, code[open + 1..closing(code, open) - 1].trim())).collect()
 }
 
 /// The ranges of items that exist in tests alone, attribute included.
@@ -57,11 +54,7 @@ pub(crate) fn test_ranges(code: &str) -> Vec<Range<usize>> {
         .filter(|(_, text)| is_test_cfg(text))
         .map(|(at, _)| {
             let inner = code[at..].starts_with("#!");
-            at..if inner {
-                code.len()
-            } else {
-                item_end(code, behind_attributes(code, at))
-            }
+            at..if inner { code.len() } else { item_end(code, behind_attributes(code, at)) }
         })
         .collect()
 }
@@ -72,10 +65,7 @@ pub(crate) fn test_modules(code: &str) -> Vec<&str> {
         .into_iter()
         .filter_map(|range| {
             let item = &code[behind_attributes(code, range.start)..range.end];
-            let name = words(item)
-                .windows(2)
-                .find(|pair| pair[0].1 == "mod")
-                .map(|pair| pair[1].1);
+            let name = words(item).windows(2).find(|pair| pair[0].1 == "mod").map(|pair| pair[1].1);
             if item.ends_with(';') { name } else { None }
         })
         .collect()
@@ -146,10 +136,7 @@ fn count_parameters(list: &str) -> usize {
         }
         before = char;
     }
-    parameters
-        .iter()
-        .filter(|parameter| !parameter.trim_start_matches(',').trim().is_empty())
-        .count()
+    parameters.iter().filter(|parameter| !parameter.trim_start_matches(',').trim().is_empty()).count()
 }
 
 #[test]
@@ -158,10 +145,8 @@ fn functions_are_found_with_their_lines_and_parameters() {
         "impl A {\n    pub fn one<F: Fn(u8) -> Vec<u8>>(&self, f: F, (a, b): (u8, u8),) -> [u8; 2] {\n        x(\"}\");\n    }\n\
             }\ntype B = fn(u8);\nfn two();\n",
     );
-    let found: Vec<_> = functions(&source)
-        .into_iter()
-        .map(|it| (it.name, it.line, it.lines, it.parameters))
-        .collect();
+    let found: Vec<_> =
+        functions(&source).into_iter().map(|it| (it.name, it.line, it.lines, it.parameters)).collect();
     assert_eq!(found, [("one".to_owned(), 2, 3, 3), ("two".to_owned(), 7, 1, 0)]);
 }
 
@@ -169,20 +154,11 @@ fn functions_are_found_with_their_lines_and_parameters() {
 fn code_for_tests_is_told_from_the_rest() {
     let source = "fn a() {}\n#[cfg(test)]\n#[path = x]\nmod inside {\n    fn b() {}\n}\n\
         fn c() {}\n#[cfg(not(test))]\nfn d() {}\n#[cfg(all(test, unix))]\nmod beside;\n";
-    let found: Vec<_> = test_ranges(source)
-        .into_iter()
-        .map(|range| &source[range])
-        .collect();
+    let found: Vec<_> = test_ranges(source).into_iter().map(|range| &source[range]).collect();
     assert_eq!(found.len(), 2);
-    assert!(
-        found[0].starts_with("#[cfg(test)]") && found[0].ends_with("}\n}"),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with("#[cfg(test)]") && found[0].ends_with("}\n}"), "{found:?}");
     assert!(found[1].ends_with("mod beside;"), "{found:?}");
     assert_eq!(test_modules(source), ["beside"]);
     let whole = "#![cfg(test)]\nfn a() {}\n";
-    assert_eq!(
-        test_ranges(whole),
-        std::iter::once(0..whole.len()).collect::<Vec<_>>()
-    );
+    assert_eq!(test_ranges(whole), std::iter::once(0..whole.len()).collect::<Vec<_>>());
 }

@@ -6,10 +6,7 @@
 /// into the other.
 pub(crate) fn code_of(source: &str) -> String {
     let bytes = source.as_bytes();
-    let mut code: Vec<u8> = bytes
-        .iter()
-        .map(|byte| if byte.is_ascii() { *byte } else { b'x' })
-        .collect();
+    let mut code: Vec<u8> = bytes.iter().map(|byte| if byte.is_ascii() { *byte } else { b'x' }).collect();
     let mut at = 0;
     while at < bytes.len() {
         let end = match bytes[at] {
@@ -76,11 +73,7 @@ pub(crate) fn is_word(byte: u8) -> bool {
 }
 
 fn line_end(bytes: &[u8], at: usize) -> usize {
-    bytes
-        .iter()
-        .skip(at)
-        .position(|byte| *byte == b'\n')
-        .map_or(bytes.len(), |length| at + length)
+    bytes.iter().skip(at).position(|byte| *byte == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
 /// Block comments nest.
@@ -119,11 +112,7 @@ fn string_end(bytes: &[u8], open: usize) -> usize {
 
 /// `r"`, `r#"`, `br"`, `cr#"`; not the `r` of an identifier, nor `r#type`.
 fn starts_raw_string(bytes: &[u8], at: usize) -> bool {
-    let head = bytes[..at]
-        .iter()
-        .rev()
-        .take_while(|byte| is_word(**byte))
-        .count();
+    let head = bytes[..at].iter().rev().take_while(|byte| is_word(**byte)).count();
     let prefixed = head == 1 && matches!(bytes[at - 1], b'b' | b'c');
     let behind = bytes[at + 1..].iter().find(|byte| **byte != b'#');
     (head == 0 || prefixed) && behind == Some(&b'"')
@@ -148,9 +137,7 @@ fn char_end(source: &str, quote: usize) -> Option<usize> {
     let (_, first) = rest.next()?;
     if first == '\\' {
         rest.next()?;
-        return rest
-            .find(|(_, char)| *char == '\'')
-            .map(|(at, _)| quote + 1 + at + 1);
+        return rest.find(|(_, char)| *char == '\'').map(|(at, _)| quote + 1 + at + 1);
     }
     let (at, second) = rest.next()?;
     (second == '\'').then_some(quote + 1 + at + 1)
@@ -162,10 +149,7 @@ fn comments_and_literals_are_blanked_and_nothing_else() {
     assert_eq!(blank("a // fn x {\nb"), "a b");
     assert_eq!(blank("a /* { /* } */ fn */ b"), "a b");
     assert_eq!(blank(r#"a("}\"{", b'{', '\'', '"')"#), "a( , b , , )");
-    assert_eq!(
-        blank(r###"a(r#"fn "{" "#, br"\", r##"#"{"##) + r#type"###),
-        "a( , b , ) + r#type"
-    );
+    assert_eq!(blank(r###"a(r#"fn "{" "#, br"\", r##"#"{"##) + r#type"###), "a( , b , ) + r#type");
     assert_eq!(
         blank("fn f<'a>(x: &'a str, y: char) { y == 'a' || y == 'é' }"),
         "fn f<'a>(x: &'a str, y: char) { y == || y == }"

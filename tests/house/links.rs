@@ -7,17 +7,13 @@ use crate::tree::{assert_none, files, read, root};
 
 #[test]
 fn every_relative_link_of_the_documents_leads_somewhere() {
-    let documents: Vec<String> = files(".md")
-        .into_iter()
-        .filter(|path| !path.contains('/') || path.starts_with("docs/"))
-        .collect();
+    let documents: Vec<String> =
+        files(".md").into_iter().filter(|path| !path.contains('/') || path.starts_with("docs/")).collect();
     assert!(!documents.is_empty(), "no document found");
     let findings: Vec<String> = documents
         .iter()
         .flat_map(|path| {
-            dead_links(path, &read(path), &|file| {
-                std::fs::read_to_string(root().join(file)).ok()
-            })
+            dead_links(path, &read(path), &|file| std::fs::read_to_string(root().join(file)).ok())
         })
         .collect();
     assert_none("links that lead nowhere", &findings);
@@ -30,16 +26,8 @@ fn dead_links(path: &str, text: &str, open: &dyn Fn(&Path) -> Option<String>) ->
     for (offset, target) in targets(&prose) {
         let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
         let place = format!("{path}:{}: {target}", line_of(&prose, offset));
-        let file = if file.is_empty() {
-            PathBuf::from(path)
-        } else {
-            resolve(path, file)
-        };
-        let content = if file.as_path() == Path::new(path) {
-            Some(text.to_owned())
-        } else {
-            open(&file)
-        };
+        let file = if file.is_empty() { PathBuf::from(path) } else { resolve(path, file) };
+        let content = if file.as_path() == Path::new(path) { Some(text.to_owned()) } else { open(&file) };
         match content {
             None if root().join(&file).is_dir() => {}
             None => findings.push(format!("{place}: no such file")),
@@ -62,12 +50,7 @@ fn targets(prose: &str) -> Vec<(usize, &str)> {
     let ends = |char: char| char == ')' || char.is_whitespace();
     inline
         .chain(defined)
-        .filter_map(|at| {
-            prose[at..]
-                .split(ends)
-                .next()
-                .map(|target| (at, target.trim_matches(['<', '>'])))
-        })
+        .filter_map(|at| prose[at..].split(ends).next().map(|target| (at, target.trim_matches(['<', '>']))))
         .filter(|(_, target)| !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:"))
         .collect()
 }
@@ -83,11 +66,7 @@ fn without_code(text: &str) -> String {
         for char in line.chars() {
             span ^= char == '`';
             let keep = char == '\n' || !(fenced || fence || span);
-            prose.extend(if keep {
-                vec![char]
-            } else {
-                vec![' '; char.len_utf8()]
-            });
+            prose.extend(if keep { vec![char] } else { vec![' '; char.len_utf8()] });
         }
     }
     prose
@@ -106,26 +85,17 @@ fn anchors(text: &str) -> Vec<String> {
         if fenced || title.len() == line.len() || !title.starts_with(' ') {
             continue;
         }
-        let kept = title
-            .trim()
-            .chars()
-            .filter(|char| char.is_alphanumeric() || "-_ ".contains(*char));
+        let kept = title.trim().chars().filter(|char| char.is_alphanumeric() || "-_ ".contains(*char));
         let slug: String = kept.collect::<String>().to_lowercase().replace(' ', "-");
         let repeated = (1..).map(|number| format!("{slug}-{number}"));
-        let free = std::iter::once(slug.clone())
-            .chain(repeated)
-            .find(|name| !found.contains(name));
+        let free = std::iter::once(slug.clone()).chain(repeated).find(|name| !found.contains(name));
         found.extend(free);
     }
     found
 }
 
 fn resolve(from: &str, target: &str) -> PathBuf {
-    let base = if target.starts_with('/') {
-        Path::new("")
-    } else {
-        Path::new(from).parent().unwrap()
-    };
+    let base = if target.starts_with('/') { Path::new("") } else { Path::new(from).parent().unwrap() };
     let mut resolved = PathBuf::new();
     for part in base.join(target.trim_start_matches('/')).components() {
         match part {

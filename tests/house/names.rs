@@ -5,9 +5,7 @@ use crate::lexer::words;
 use crate::tree::{Source, assert_none, sources};
 
 /// Words that say nothing about a type.
-const EMPTY: [&str; 8] = [
-    "Manager", "Handler", "Helper", "Helpers", "Util", "Utils", "Info", "Data",
-];
+const EMPTY: [&str; 8] = ["Manager", "Handler", "Helper", "Helpers", "Util", "Utils", "Info", "Data"];
 
 #[test]
 fn no_type_is_called_manager_handler_helper_util_info_or_data() {
@@ -21,17 +19,12 @@ fn no_function_begins_with_get() {
 
 #[test]
 fn tests_are_named_as_sentences() {
-    assert_none(
-        "a test's name is a sentence of at least three words",
-        &curt_tests(&sources()),
-    );
+    assert_none("a test's name is a sentence of at least three words", &curt_tests(&sources()));
 }
 
 fn empty_type_names(sources: &[Source]) -> Vec<String> {
     let ours = |source: &&Source| {
-        ["proxy/", "certs/", "control-"]
-            .iter()
-            .any(|folder| source.path.starts_with(folder))
+        ["proxy/", "certs/", "control-"].iter().any(|folder| source.path.starts_with(folder))
     };
     let mut findings = Vec::new();
     for source in sources.iter().filter(ours) {
@@ -40,10 +33,7 @@ fn empty_type_names(sources: &[Source]) -> Vec<String> {
                 continue;
             };
             let defines = ["struct", "enum", "trait", "type", "union"].contains(keyword);
-            let empty = defines
-                && camel_words(name)
-                    .iter()
-                    .any(|word| EMPTY.contains(&word.as_str()));
+            let empty = defines && camel_words(name).iter().any(|word| EMPTY.contains(&word.as_str()));
             if empty {
                 findings.push(source.finding(*at, name));
             }
@@ -68,15 +58,10 @@ fn getters(sources: &[Source]) -> Vec<String> {
 fn curt_tests(sources: &[Source]) -> Vec<String> {
     let mut findings = Vec::new();
     for source in sources {
-        let tests = attributes(&source.code)
-            .into_iter()
-            .filter(|(_, text)| is_test(text));
+        let tests = attributes(&source.code).into_iter().filter(|(_, text)| is_test(text));
         for (at, _) in tests {
             let words = words(&source.code[at..]);
-            let name = words
-                .windows(2)
-                .find(|pair| pair[0].1 == "fn")
-                .map_or("", |pair| pair[1].1);
+            let name = words.windows(2).find(|pair| pair[0].1 == "fn").map_or("", |pair| pair[1].1);
             if name.split('_').count() < 3 || name.starts_with("test_") {
                 findings.push(source.finding(at, name));
             }

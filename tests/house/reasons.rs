@@ -10,18 +10,13 @@ const DOCUMENT: &str = "docs/access-log.md";
 
 #[test]
 fn every_reason_is_documented_with_its_flag_and_its_alert() {
-    assert_none(
-        "the table of reasons and the code differ",
-        &differences(&read(DOCUMENT)),
-    );
+    assert_none("the table of reasons and the code differ", &differences(&read(DOCUMENT)));
 }
 
 #[test]
 fn what_other_documents_say_of_a_reason_is_so() {
-    let findings: Vec<String> = ["docs/routing.md", "docs/ends.md"]
-        .iter()
-        .flat_map(|path| misquoted(path, &read(path)))
-        .collect();
+    let findings: Vec<String> =
+        ["docs/routing.md", "docs/ends.md"].iter().flat_map(|path| misquoted(path, &read(path))).collect();
     assert_none("a reason is not what a document says of it", &findings);
 }
 
@@ -43,15 +38,10 @@ fn misquoted(path: &str, document: &str) -> Vec<String> {
             continue;
         }
         for word in words.split('`').skip(1).step_by(2) {
-            let so = Reason::ALL
-                .iter()
-                .find(|reason| reason.word() == word)
-                .is_some_and(|reason| {
-                    let alert = reason
-                        .alert()
-                        .map_or("RST".to_owned(), |number| format!("alert {number} "));
-                    said.contains(&alert) || said.contains(&format!("`{}`", reason.flag()))
-                });
+            let so = Reason::ALL.iter().find(|reason| reason.word() == word).is_some_and(|reason| {
+                let alert = reason.alert().map_or("RST".to_owned(), |number| format!("alert {number} "));
+                said.contains(&alert) || said.contains(&format!("`{}`", reason.flag()))
+            });
             if !so {
                 findings.push(format!("{path}:{}: {word} is not so: {said}", number + 1));
             }
@@ -64,10 +54,7 @@ fn misquoted(path: &str, document: &str) -> Vec<String> {
 fn differences(document: &str) -> Vec<String> {
     let mut rows = BTreeMap::new();
     for (number, line) in document.lines().enumerate() {
-        let cells: Vec<&str> = line
-            .split('|')
-            .map(|cell| cell.trim().trim_matches('`'))
-            .collect();
+        let cells: Vec<&str> = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         if let ["", word, flag, alert, _, ""] = cells.as_slice()
             && line.starts_with("| `")
         {
@@ -86,10 +73,8 @@ fn differences(document: &str) -> Vec<String> {
             Some(_) => {}
         }
     }
-    findings.extend(
-        rows.iter()
-            .map(|(word, (line, _))| format!("{DOCUMENT}:{line}: no such reason: {word}")),
-    );
+    findings
+        .extend(rows.iter().map(|(word, (line, _))| format!("{DOCUMENT}:{line}: no such reason: {word}")));
     findings
 }
 
@@ -98,22 +83,10 @@ fn a_table_that_differs_from_the_code_is_caught() {
     let rows = "| `no_sni` | `NR` | 111 | x |\n| `none_such` | `NR` | – | x |\n\
         | `connect_refused` | `UF` | – | x |\n";
     let found = differences(rows);
-    assert!(
-        found.contains(&"docs/access-log.md:1: no_sni is NR 112, not NR 111".to_owned()),
-        "{found:?}"
-    );
-    assert!(
-        found.contains(&"docs/access-log.md:2: no such reason: none_such".to_owned()),
-        "{found:?}"
-    );
-    assert!(
-        !found.iter().any(|it| it.contains("connect_refused")),
-        "{found:?}"
-    );
-    assert!(
-        found.iter().any(|it| it.contains("bad_sni is missing")),
-        "{found:?}"
-    );
+    assert!(found.contains(&"docs/access-log.md:1: no_sni is NR 112, not NR 111".to_owned()), "{found:?}");
+    assert!(found.contains(&"docs/access-log.md:2: no such reason: none_such".to_owned()), "{found:?}");
+    assert!(!found.iter().any(|it| it.contains("connect_refused")), "{found:?}");
+    assert!(found.iter().any(|it| it.contains("bad_sni is missing")), "{found:?}");
 }
 
 #[test]

@@ -34,8 +34,7 @@ fn no_function_is_longer_than_80_lines_or_takes_more_than_5_parameters() {
 
 fn long_files(sources: &[Source]) -> Vec<String> {
     let long = sources.iter().filter(|source| source.lines() > FILE);
-    long.map(|source| format!("{}:{FILE}: {} lines, at most {FILE}", source.path, source.lines()))
-        .collect()
+    long.map(|source| format!("{}:{FILE}: {} lines, at most {FILE}", source.path, source.lines())).collect()
 }
 
 fn large_functions(sources: &[Source]) -> Vec<String> {
@@ -44,16 +43,11 @@ fn large_functions(sources: &[Source]) -> Vec<String> {
         for function in functions(&source.code) {
             let place = format!("{}:{}: {}", source.path, function.line, function.name);
             if function.lines > FUNCTION {
-                findings.push(format!(
-                    "{place} has {} lines, at most {FUNCTION}",
-                    function.lines
-                ));
+                findings.push(format!("{place} has {} lines, at most {FUNCTION}", function.lines));
             }
             if function.parameters > PARAMETERS {
-                findings.push(format!(
-                    "{place} takes {} parameters, at most {PARAMETERS}",
-                    function.parameters
-                ));
+                findings
+                    .push(format!("{place} takes {} parameters, at most {PARAMETERS}", function.parameters));
             }
         }
     }
@@ -70,17 +64,11 @@ fn ninetieth_percentile(mut lengths: Vec<usize>) -> usize {
 fn what_is_too_large_is_caught() {
     let body = "    step();\n".repeat(79);
     let long = Source::new("a/src/a.rs", &format!("fn long() {{\n{body}}}\n"));
-    let fits = Source::new(
-        "a/src/b.rs",
-        &format!("fn fits() {{\n{}}}\n", "    step();\n".repeat(78)),
-    );
+    let fits = Source::new("a/src/b.rs", &format!("fn fits() {{\n{}}}\n", "    step();\n".repeat(78)));
     let wide = Source::new("a/src/c.rs", "fn wide(a: A, b: B, c: C, d: D, e: E, f: F) {}\n");
     assert_eq!(
         large_functions(&[long, fits, wide]),
-        [
-            "a/src/a.rs:1: long has 81 lines, at most 80",
-            "a/src/c.rs:1: wide takes 6 parameters, at most 5"
-        ]
+        ["a/src/a.rs:1: long has 81 lines, at most 80", "a/src/c.rs:1: wide takes 6 parameters, at most 5"]
     );
     let file = Source::new("a/src/d.rs", &"// line\n".repeat(451));
     let tested = format!("{}#[cfg(test)]\nmod tests {{\n}}\n", "// line\n".repeat(450));

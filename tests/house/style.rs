@@ -24,34 +24,23 @@ fn no_test_is_ignored_without_a_reason() {
 
 #[test]
 fn no_test_sleeps() {
-    assert_none(
-        "wait for the event, or use paused time and a timeout",
-        &sleeps(&sources()),
-    );
+    assert_none("wait for the event, or use paused time and a timeout", &sleeps(&sources()));
 }
 
 #[test]
 fn unsafe_stands_in_one_file_only() {
-    assert_none(
-        "unsafe may stand only in proxy/splice/src/sys.rs",
-        &unsafe_code(&sources()),
-    );
+    assert_none("unsafe may stand only in proxy/splice/src/sys.rs", &unsafe_code(&sources()));
 }
 
 #[test]
 fn the_core_reads_no_clock_and_does_no_io() {
-    assert_none(
-        "time and entropy are arguments; I/O is done elsewhere",
-        &impure(&sources()),
-    );
+    assert_none("time and entropy are arguments; I/O is done elsewhere", &impure(&sources()));
 }
 
 fn undocumented(sources: &[Source]) -> Vec<String> {
-    let bare = sources
-        .iter()
-        .filter(|it| it.path.contains("src/") && !it.text.trim_start().starts_with("//!"));
-    bare.map(|source| source.finding(0, "no //! at the top"))
-        .collect()
+    let bare =
+        sources.iter().filter(|it| it.path.contains("src/") && !it.text.trim_start().starts_with("//!"));
+    bare.map(|source| source.finding(0, "no //! at the top")).collect()
 }
 
 fn bare_ignores(sources: &[Source]) -> Vec<String> {
@@ -108,15 +97,9 @@ fn impure(sources: &[Source]) -> Vec<String> {
         "ToSocketAddrs",
     ];
     let mut findings = Vec::new();
-    for source in sources
-        .iter()
-        .filter(|source| source.path.starts_with("proxy/core/src/"))
-    {
+    for source in sources.iter().filter(|source| source.path.starts_with("proxy/core/src/")) {
         for pattern in IMPURE {
-            let uses = source
-                .code
-                .match_indices(pattern)
-                .filter(|(at, _)| !source.in_test(*at));
+            let uses = source.code.match_indices(pattern).filter(|(at, _)| !source.in_test(*at));
             findings.extend(uses.map(|(at, _)| source.finding(at, pattern)));
         }
     }
@@ -135,24 +118,11 @@ fn files_that_break_the_law_are_caught() {
 
     let slept =
         "//! sleep(1)\nfn a() { sleep(b); }\n#[cfg(test)]\nmod tests {\n    use std::thread::sleep;\n}\n";
-    assert_eq!(
-        sleeps(&[Source::new("certs/src/a.rs", slept)]),
-        ["certs/src/a.rs:5: sleep"]
-    );
-    assert_eq!(
-        sleeps(&[Source::new(
-            "tests/a/main.rs",
-            "fn a() { tokio::time::sleep(b) }\n"
-        )])
-        .len(),
-        1
-    );
+    assert_eq!(sleeps(&[Source::new("certs/src/a.rs", slept)]), ["certs/src/a.rs:5: sleep"]);
+    assert_eq!(sleeps(&[Source::new("tests/a/main.rs", "fn a() { tokio::time::sleep(b) }\n")]).len(), 1);
 
     let code = "#![deny(unsafe_code)]\n// unsafe\nfn a() { unsafe { b() } }\n";
-    assert_eq!(
-        unsafe_code(&[Source::new("certs/src/a.rs", code)]),
-        ["certs/src/a.rs:3: unsafe"]
-    );
+    assert_eq!(unsafe_code(&[Source::new("certs/src/a.rs", code)]), ["certs/src/a.rs:3: unsafe"]);
     assert!(unsafe_code(&[Source::new(UNSAFE_MAY_STAND_IN, code)]).is_empty());
 
     let clock = Source::new("proxy/core/src/a.rs", "fn a() { Instant::now(); }\n");

@@ -27,13 +27,7 @@ impl Source {
         let code = code_of(text);
         let for_tests = path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs");
         let tests = test_ranges(&code);
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code,
-            for_tests,
-            tests,
-        }
+        Self { path: path.to_owned(), text: text.to_owned(), code, for_tests, tests }
     }
 
     pub(crate) fn in_test(&self, offset: usize) -> bool {
@@ -44,11 +38,7 @@ impl Source {
     pub(crate) fn lines(&self) -> usize {
         let of_tests =
             |range: &Range<usize>| line_of(&self.code, range.end) - line_of(&self.code, range.start) + 1;
-        let inline: usize = if self.for_tests {
-            0
-        } else {
-            self.tests.iter().map(of_tests).sum()
-        };
+        let inline: usize = if self.for_tests { 0 } else { self.tests.iter().map(of_tests).sum() };
         self.text.lines().count().saturating_sub(inline)
     }
 
@@ -60,26 +50,15 @@ impl Source {
 
 /// Every Rust file of the repository.
 pub(crate) fn sources() -> Vec<Source> {
-    let mut sources: Vec<Source> = files(".rs")
-        .iter()
-        .map(|path| Source::new(path, &read(path)))
-        .collect();
+    let mut sources: Vec<Source> = files(".rs").iter().map(|path| Source::new(path, &read(path))).collect();
     let of_tests: Vec<String> = sources.iter().flat_map(test_files).collect();
     for source in &mut sources {
         let stem = source.path.trim_end_matches(".rs");
-        if of_tests
-            .iter()
-            .any(|test| stem == test || stem.starts_with(&format!("{test}/")))
-        {
+        if of_tests.iter().any(|test| stem == test || stem.starts_with(&format!("{test}/"))) {
             source.for_tests = true;
         }
     }
-    assert!(
-        sources.len() > 20,
-        "found only {} Rust files below {}",
-        sources.len(),
-        root().display()
-    );
+    assert!(sources.len() > 20, "found only {} Rust files below {}", sources.len(), root().display());
     sources
 }
 
@@ -145,10 +124,8 @@ fn a_module_for_tests_alone_is_test_code_wherever_its_file_is() {
 
 #[test]
 fn only_the_tests_of_a_file_are_left_out_of_its_length() {
-    let source = Source::new(
-        "certs/src/a.rs",
-        "//! A.\nfn a() {}\n#[cfg(test)]\nmod tests {\n}\nfn b() {}\n",
-    );
+    let source =
+        Source::new("certs/src/a.rs", "//! A.\nfn a() {}\n#[cfg(test)]\nmod tests {\n}\nfn b() {}\n");
     assert_eq!(source.lines(), 3);
     assert_eq!(Source::new("tests/a/main.rs", "//! A.\nfn a() {}\n").lines(), 2);
 }
