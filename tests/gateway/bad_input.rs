@@ -183,7 +183,7 @@ async fn an_expired_certificate_is_expired() {
 async fn a_revoked_certificate_is_revoked() {
     let world = World::default();
     let endpoint = Server::echo().await;
-    let revoked = world.sleep();
+    let revoked = world.sleep_svid();
     world.folder.write("cluster-1.crl", &world.remote.crl(&[&revoked.serial]));
     let head = World::head().replace("\"cluster-1.pem\"", "\"cluster-1.pem\"\ncrl = \"cluster-1.crl\"");
     let toml = head + &World::httpbin(&[endpoint.address], "");

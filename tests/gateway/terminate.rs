@@ -76,7 +76,7 @@ async fn a_service_with_alpn_set_is_strict_about_it() {
 async fn tls_1_2_is_refused_unless_the_file_lowers_the_minimum() {
     let world = World::default();
     let endpoint = Server::echo().await;
-    let old = Sidecar::tls12(&world.sleep(), &world.local.bundle());
+    let old = Sidecar::tls12(&world.sleep_svid(), &world.local.bundle());
     let services = World::httpbin(&[endpoint.address], "");
 
     let mut strict = world.gateway(&services).await;

@@ -12,11 +12,14 @@ pub(crate) struct Function {
     pub(crate) lines: usize,
     /// The receiver counts.
     pub(crate) parameters: usize,
+    /// Whether it implements a trait, which then decides its parameters.
+    pub(crate) of_trait: bool,
 }
 
 /// Every function with a name, nested ones too.
 pub(crate) fn functions(code: &str) -> Vec<Function> {
     let words = words(code);
+    let traits = trait_implementations(code, &words);
     let named = words.windows(2).filter_map(|pair| {
         let [(at, "fn"), (name_at, name)] = pair else {
             return None;
@@ -35,7 +38,21 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
                 line,
                 lines: line_of(code, end.saturating_sub(1)) + 1 - line,
                 parameters: count_parameters(&code[open + 1..close - 1]),
+                of_trait: traits.iter().any(|body| body.contains(&at)),
             }
+        })
+        .collect()
+}
+
+/// The bodies of every `impl Trait for Type`.
+fn trait_implementations(code: &str, words: &[(usize, &str)]) -> Vec<Range<usize>> {
+    let starts = words.iter().filter(|(_, word)| *word == "impl").map(|(at, _)| *at);
+    starts
+        .filter_map(|at| {
+            let open = at + code[at..].find(['{', ';', ')', '='])?;
+            let head = words.iter().filter(|(word_at, _)| (at..open).contains(word_at));
+            let names_trait = head.clone().any(|(_, word)| *word == "for");
+            (names_trait && code[open..].starts_with('{')).then(|| open..closing(code, open))
         })
         .collect()
 }

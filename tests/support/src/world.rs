@@ -76,13 +76,13 @@ endpoints = [{}]
     }
 
     /// The usual caller's identity.
-    pub fn sleep(&self) -> Svid {
+    pub fn sleep_svid(&self) -> Svid {
         self.remote.svid(SLEEP)
     }
 
     /// The usual caller's sidecar.
     pub fn sidecar(&self) -> Sidecar {
-        self.sidecar_of(&self.sleep())
+        self.sidecar_of(&self.sleep_svid())
     }
 
     /// A sidecar with another identity.
