@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod demo;
+mod readme;
 mod run;
 mod signals;
 mod validate;
