@@ -198,7 +198,7 @@ async fn the_rest_of_a_clean_end_that_nobody_takes_is_reset_after_the_flush_limi
     let (mut client, near) = connected_through_small_buffers(Kind::Tls13).await;
     let (mut endpoint, far) = connected(Kind::Plain, Role::Endpoint).await;
     let splice = Splice::start(near, far, options_with_flush(50));
-    endpoint.send(&noise(100_000, 6)).await;
+    endpoint.send(&noise(80_000, 6)).await;
     endpoint.finish().await;
     let ended = splice.ended().await;
     assert!(matches!(ended.cause, Cause::FlushTimeout(End::Downstream)), "{ended:?}");
@@ -220,6 +220,20 @@ async fn after_a_reset_a_reader_with_a_full_window_is_given_up_after_the_flush_l
         assert!(matches!(ended.cause, Cause::Reset(End::Upstream)), "{ended:?}");
         assert!(!ended.delivered);
         assert_eq!(client.until_end().await, Seen::Reset);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_by_a_side_that_had_ended_cleanly_is_noticed_though_nobody_reads_or_writes_it() {
+    for (down, up) in ALL {
+        let (mut client, splice, mut endpoint) = spliced_with(down, up, options_with_flush(50)).await;
+        endpoint.send(b"all there is").await;
+        endpoint.finish().await;
+        client.receive(12).await;
+        endpoint.abort();
+        let ended = splice.ended().await;
+        assert!(matches!(ended.cause, Cause::Reset(End::Upstream)), "{ended:?}");
+        assert!(ended.upstream_finished && !ended.downstream_finished);
     }
 }
 
