@@ -237,6 +237,22 @@ async fn a_reset_by_a_side_that_had_ended_cleanly_is_noticed_though_nobody_reads
     }
 }
 
+#[tokio::test]
+async fn a_side_that_goes_while_something_is_delivered_to_it_is_not_waited_for() {
+    let options = Options { flush: None, ..Options::default() };
+    for kind in [Kind::Tls13, Kind::Plain] {
+        let (client, near) = connected_through_small_buffers(kind).await;
+        let (mut endpoint, far) = connected(Kind::Tls13, Role::Endpoint).await;
+        let splice = Splice::start(near, far, options);
+        endpoint.send(&noise(80_000, 8)).await;
+        endpoint.bare_fin();
+        until_sent(&splice, 1).await;
+        client.abort();
+        let ended = splice.ended().await;
+        assert!(!ended.delivered, "{ended:?}");
+    }
+}
+
 async fn until_received(splice: &Splice, bytes: usize) {
     while splice.tally.received() < bytes as u64 {
         tokio::task::yield_now().await;
