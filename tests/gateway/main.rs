@@ -5,6 +5,7 @@
 mod bad_input;
 mod endpoints;
 mod ends;
+mod handshake;
 mod hello;
 mod lifecycle;
 mod passthrough;
