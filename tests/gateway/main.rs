@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bad_input;
+mod bulk;
 mod endpoints;
 mod ends;
 mod handshake;
