@@ -222,6 +222,27 @@ async fn a_crl_that_names_a_live_caller_s_certificate_cuts_that_caller() {
 }
 
 #[tokio::test]
+async fn a_grant_that_is_removed_within_a_handshake_cuts_before_any_endpoint_is_asked() {
+    let world = World::default();
+    let endpoint = Server::echo().await;
+    let services = World::httpbin(&[endpoint.address], "");
+    let mut gateway = world.gateway(&services).await;
+    let mut client = Wire::hold_hello(&world.sidecar(), gateway.address, HTTPBIN).await;
+    let hello = client.flight();
+    client.send_raw(&hello).await;
+    client.heard().await;
+    // The handshake goes on with what it began with, and is looked at again when it is done.
+    update(&world, &gateway, &services.replace("sa/sleep", "sa/web")).await;
+    assert_eq!(client.handshake().await, Ok(()));
+    assert_eq!(client.end().await, Saw::Reset);
+    assert_eq!(gateway.outcome().await.reason, Reason::Revoked);
+    assert_eq!(gateway.handle.active(), 0);
+    update(&world, &gateway, &services).await;
+    assert_eq!(world.sidecar().ask(gateway.address, HTTPBIN, b"x").await, Ok(b"x".to_vec()));
+    assert_eq!(endpoint.accepted(), 1);
+}
+
+#[tokio::test]
 async fn an_update_that_does_not_fit_together_is_refused_whole_and_the_last_good_one_serves() {
     let world = World::default();
     let endpoint = Endpoint::bind().await;
