@@ -157,6 +157,32 @@ async fn a_host_name_leads_where_the_file_allows_it_to() {
 }
 
 #[tokio::test]
+async fn a_name_that_leads_to_the_gateway_itself_leads_nowhere() {
+    let world = World::default();
+    let server = Server::echo().await;
+    let head = World::head() + "[endpoints]\nallow_cidrs = [\"127.0.0.0/8\", \"::1/128\"]\n";
+    let direct = head.clone() + &World::httpbin(&[server.address], "");
+    // Whether it listens there or everywhere.
+    for listen in ["127.0.0.1:0", "0.0.0.0:0"] {
+        let mut gateway = TestGateway::start_on(&direct, world.folder.path(), &[listen]).await;
+        let port = gateway.address.port();
+        gateway.address = ([127, 0, 0, 1], port).into();
+        let own = service(&[at(format!("localhost:{port}"), "")], "");
+        let other = service(&[at(format!("localhost:{}", server.address.port()), "")], "");
+        let services = head.clone() + &own + &other.replace("httpbin", "other");
+        gateway.update(&services, world.folder.path()).await;
+        // Names are resolved together: when the other one is, this one is too.
+        let name = HTTPBIN.replace("httpbin", "other");
+        while world.sidecar().ask(gateway.address, &name, b"x").await.is_err() {
+            assert_eq!(gateway.outcome().await.reason, Reason::NoEndpoint);
+        }
+        assert_eq!(gateway.outcome().await.reason, Reason::Done);
+        assert_eq!(world.sidecar().sees(gateway.address, HTTPBIN).await, Saw::Alert(80), "{listen}");
+        assert_eq!(gateway.outcome().await.reason, Reason::NoEndpoint);
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_that_does_not_answer_gets_company_after_the_hedge_and_the_first_to_connect_wins() {
     let world = World::default();
     let (silent, server) = (Silent::bind().await, Server::echo().await);
