@@ -132,6 +132,17 @@ async fn now_means_at_once_for_streams_and_handshakes_alike() {
     refused(scene.gateway.address).await;
 }
 
+#[tokio::test]
+async fn a_future_that_is_dropped_accepts_no_more_and_leaves_streams_alone() {
+    let mut scene = Scene::set().await;
+    scene.gateway.abandon().await;
+    refused(scene.gateway.address).await;
+    scene.stream_works().await;
+    assert_ne!(scene.gateway.handle.phase(), Phase::Serving, "nobody should be sent here");
+    scene.stream_ends_cleanly().await;
+    assert_eq!(scene.gateway.outcome().await.reason, Reason::Done);
+}
+
 /// A gateway on a runtime and a thread of its own, which `end` ends.
 fn elsewhere(loaded: Loaded) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
     let (told, address) = mpsc::channel();

@@ -122,10 +122,11 @@ impl Worker {
         let _following =
             state.map(|state| AbortOnDropHandle::new(tokio::spawn(updates::follow(shared.clone(), state))));
         shared.enter(Phase::Serving);
+        let accepts = Accepts(&shared);
 
         let drain = shutdown.await;
         let asked = Instant::now();
-        shared.enter(Phase::Draining);
+        drop(accepts);
         let open = connections.len();
         tokio::time::sleep(drain.lag).await;
         stop.cancel();
@@ -137,6 +138,16 @@ impl Worker {
             shared.enter(Phase::Stopped);
         }
         Drained { open, cut }
+    }
+}
+
+/// Whoever accepts is worth being sent connections; dropping it, by the signal or with the future that
+/// serves, is the end of that.
+struct Accepts<'a>(&'a Shared);
+
+impl Drop for Accepts<'_> {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Draining);
     }
 }
 
