@@ -108,6 +108,14 @@ async fn a_stream_that_outlives_the_deadline_is_reset_on_both_sides() {
 }
 
 #[tokio::test]
+async fn the_deadline_counts_from_the_signal_however_long_the_lag_is() {
+    let mut scene = Scene::set().await;
+    scene.gateway.drain(Drain { lag: LONG, deadline: Some(Duration::from_millis(300)) });
+    assert_eq!((scene.client.end().await, scene.server.end().await), (Saw::Reset, Saw::Reset));
+    assert_eq!(scene.gateway.stopped().await, Drained { open: 1, cut: 1 });
+}
+
+#[tokio::test]
 async fn one_side_that_has_ended_already_is_no_reason_to_end_the_other_cleanly() {
     let mut scene = Scene::set().await;
     scene.client.finish().await;

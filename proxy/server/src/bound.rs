@@ -128,7 +128,7 @@ impl Worker {
         let asked = Instant::now();
         drop(accepts);
         let open = connections.len();
-        tokio::time::sleep(drain.lag).await;
+        tokio::time::sleep(drain.patience().map_or(drain.lag, |patience| patience.min(drain.lag))).await;
         stop.cancel();
         accepting.close();
         accepting.wait().await;
