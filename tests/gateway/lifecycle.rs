@@ -151,6 +151,23 @@ async fn a_future_that_is_dropped_accepts_no_more_and_leaves_streams_alone() {
     assert_eq!(scene.gateway.outcome().await.reason, Reason::Done);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn now_means_at_once_for_connections_that_nobody_has_looked_at_yet() {
+    let mut scene = Scene::set().await;
+    let address = scene.gateway.address;
+    let mut queued = Vec::new();
+    for _ in 0..100 {
+        queued.push(Wire::dial(address).await);
+    }
+    scene.gateway.drain(Drain::NOW);
+    let drained = scene.gateway.stopped().await;
+    assert_eq!(scene.gateway.handle.active(), 0);
+    assert_eq!(drained.cut, 101);
+    for client in &mut queued {
+        assert_eq!(client.end().await, Saw::Reset);
+    }
+}
+
 /// A gateway on a runtime and a thread of its own, which `end` ends.
 fn elsewhere(loaded: Loaded) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
     let (told, address) = mpsc::channel();
@@ -242,6 +259,30 @@ async fn while_one_worker_is_busy_the_other_takes_the_next_connection() {
     assert_ne!(first, second);
     let drain = Drain { lag: Duration::ZERO, deadline: Some(LONG) };
     assert_eq!(workers.stopped(drain), Drained { open: 0, cut: 0 });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_stop_together_and_count_every_cut_connection_once() {
+    let world = World::default();
+    let endpoint = Server::echo().await;
+    let toml = World::head() + &World::httpbin(&[endpoint.address], "");
+    let Loaded { gateway, mut outcomes, updates } = Loaded::new(&toml, world.folder.path(), &["127.0.0.1:0"]);
+    let workers = Workers::start(gateway).await;
+    let mut held = Vec::new();
+    for _ in 0..30 {
+        let mut client = Wire::secure(&world.sidecar(), workers.address, HTTPBIN).await;
+        client.send(b"x").await;
+        assert_eq!(client.receive(1).await, b"x");
+        held.push(client);
+    }
+    let drain = Drain { lag: Duration::ZERO, deadline: Some(Duration::from_millis(300)) };
+    let stopped = tokio::task::spawn_blocking(move || workers.stopped(drain)).await.unwrap();
+    assert_eq!(stopped, Drained { open: 30, cut: 30 });
+    for client in &mut held {
+        assert_eq!(client.end().await, Saw::Reset);
+        assert_eq!(outcomes.recv().await.unwrap().reason, Reason::Drained);
+    }
+    drop(updates);
 }
 
 #[tokio::test]

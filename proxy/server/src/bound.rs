@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use landbridge_core::Reason;
 use tokio::sync::watch;
@@ -19,6 +19,9 @@ use crate::gateway::{Desired, Gateway, Shared};
 use crate::handle::{Handle, Phase};
 use crate::registry::Ending;
 use crate::updates;
+
+/// How often connections are told of the drain deadline that may not have heard of it.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// A gateway that listens and does not accept yet.
 pub struct Bound {
@@ -100,7 +103,8 @@ impl Bound {
 impl Worker {
     /// Accepts and serves on the current runtime until `shutdown` resolves and the drain is done.
     ///
-    /// Every worker of a gateway needs to be told to stop; the figures returned are its own.
+    /// Every worker of a gateway needs to be told to stop. Their figures add up: a connection is counted as
+    /// open by the worker that has it, and as cut by the worker whose deadline cut it, once.
     ///
     /// # Cancel safety
     /// As [`Bound::serve`].
@@ -160,11 +164,16 @@ async fn end(shared: &Shared, connections: &TaskTracker, drain: Drain, asked: In
     if timeout_at((asked + patience).into(), connections.wait()).await.is_ok() {
         return 0;
     }
-    let cut = connections.len();
     let ending = Ending { reason: Reason::Drained, flush: Some(drain.flush()) };
-    shared.registry.for_each(|live| live.end(ending));
     // Their own budget ends all of them; a second more is for the tasks to be scheduled.
-    let last = asked + patience + drain.flush() + std::time::Duration::from_secs(1);
-    let _ = timeout_at(last.into(), connections.wait()).await;
-    cut
+    let last = asked + patience + drain.flush() + Duration::from_secs(1);
+    let mut cut = 0;
+    loop {
+        // Again and again, for those that were accepted and had not begun when it was last said.
+        shared.registry.for_each(|live| cut += usize::from(live.end(ending)));
+        let next = last.min(Instant::now() + AGAIN);
+        if timeout_at(next.into(), connections.wait()).await.is_ok() || last <= Instant::now() {
+            return cut;
+        }
+    }
 }
