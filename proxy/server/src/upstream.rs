@@ -68,7 +68,7 @@ pub(crate) async fn connect(
         record.note(|outcome| outcome.upstream = facts(host, local, Some(started.elapsed())));
         return Ok(connected);
     }
-    tries.pass_over_silent();
+    tries.pass_over_silent(tries.tried.len());
     record.note(|outcome| {
         outcome.upstream = tries.tried.last().and_then(|host| facts(*host, None, None));
     });
@@ -109,7 +109,10 @@ impl Tries<'_> {
                 Ok(tcp) => {
                     endpoint.connected();
                     // Whoever was asked before the winner and is silent still is not worth asking soon.
-                    self.pass_over_silent();
+                    let winner = endpoint.address();
+                    self.pass_over_silent(
+                        self.tried.iter().take_while(|address| **address != winner).count(),
+                    );
                     return Some(Connected { tcp, active });
                 }
                 Err(error) => {
@@ -141,10 +144,14 @@ impl Tries<'_> {
         true
     }
 
-    /// Ends the tries that have not answered, and lets their endpoints be passed over for a while.
-    fn pass_over_silent(&mut self) {
+    /// Ends the tries that have not answered. Of those that were among the `first` to begin, the
+    /// endpoints are passed over for a while; the others had less time than the winner.
+    fn pass_over_silent(&mut self, first: usize) {
+        let (now, blamed) = (self.shared.epoch.elapsed(), self.tried.get(..first).unwrap_or_default());
         for (endpoint, _) in self.running.drain(..) {
-            endpoint.failed(self.shared.epoch.elapsed());
+            if blamed.contains(&endpoint.address()) {
+                endpoint.failed(now);
+            }
         }
     }
 
