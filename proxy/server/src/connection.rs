@@ -88,13 +88,14 @@ async fn story(
     live.stand(Standing { caller, svid, sni });
     // From here on a change finds this connection; one that came before it is made up for now.
     updates::reconsider(shared, live, generation.number);
+    record.opened(service);
 
     let upstream = match upstream::connect(shared, &permit, &route.pool, record).await {
         Ok(upstream) => upstream,
         Err(refusal) => return Err(downstream.refuse(refusal)),
     };
 
-    live.begin_splice();
+    live.begin_splice(upstream.took);
     let options = options(shared, service);
     let cut = cut(live, expiry);
     Ok(duplex(downstream.into_side(), Side::plain(upstream.tcp), &options, &live.tally, cut).await)
