@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use landbridge::config::Config;
-use landbridge::{Credentials, Desired, Drain, Drained, Gateway, Handle, Inputs, Outcome};
+use landbridge::{Credentials, Desired, Drain, Drained, Gateway, Handle, Inputs, Observer, Opened, Outcome};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -21,6 +21,24 @@ pub struct TestGateway {
     serving: JoinHandle<Drained>,
 }
 
+/// Tells one observer, then the test.
+struct Told {
+    first: Arc<dyn Observer>,
+    told: mpsc::UnboundedSender<Outcome>,
+}
+
+impl Observer for Told {
+    fn connection(&self, outcome: &Outcome) {
+        self.first.connection(outcome);
+        // The test may have stopped listening.
+        let _ = self.told.send(outcome.clone());
+    }
+
+    fn opened(&self, opened: &Opened<'_>) {
+        self.first.opened(opened);
+    }
+}
+
 /// Parses `toml` with paths relative to `directory` and loads what it names.
 pub fn load(toml: &str, directory: &Path) -> (Config, Desired) {
     let config = Config::from_toml(toml, directory).unwrap_or_else(|problems| panic!("{problems}"));
@@ -33,12 +51,16 @@ pub fn load(toml: &str, directory: &Path) -> (Config, Desired) {
 impl TestGateway {
     /// Starts a gateway; `toml` needs no `[listener]`, a free loopback port is chosen.
     pub async fn start(toml: &str, directory: &Path) -> Self {
+        Self::observed(toml, directory, Arc::new(|_: &Outcome| ())).await
+    }
+
+    /// As [`start`](Self::start), with an observer that hears of each connection before the test does.
+    pub async fn observed(toml: &str, directory: &Path, first: Arc<dyn Observer>) -> Self {
         let (mut config, desired) = load(toml, directory);
         config.gateway.listener.addresses = vec![SocketAddr::from(([127, 0, 0, 1], 0))];
         let (updates, state) = watch::channel(desired);
         let (told, outcomes) = mpsc::unbounded_channel();
-        // The test may have stopped listening.
-        let observer = Arc::new(move |outcome: &Outcome| drop(told.send(outcome.clone())));
+        let observer = Arc::new(Told { first, told });
         let bound = Gateway::new(config.gateway, Inputs { state, observer }).unwrap().bind().await.unwrap();
         let address = *bound.local_addrs().first().unwrap();
         let handle = bound.handle();
