@@ -6,6 +6,8 @@ mod banner;
 mod demo;
 mod load;
 mod logging;
+mod observers;
+mod reload;
 mod run;
 mod signals;
 mod validate;

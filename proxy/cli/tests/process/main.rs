@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod demo;
+mod metrics;
 mod run;
 mod signals;
 mod validate;
