@@ -4,6 +4,7 @@ mod access_log;
 mod args;
 mod banner;
 mod demo;
+mod listen;
 mod load;
 mod logging;
 mod observers;

@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 use crate::access_log::AccessLog;
 use crate::args::{LogFormat, Run};
 use crate::banner::Listening;
+use crate::listen::listen;
 use crate::load::{Complaint, Loaded, load};
 use crate::observers::Observers;
 use crate::reload::reload;
@@ -65,8 +66,8 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
     let observer = Arc::new(Observers(vec![access_log.clone(), metrics.clone()]));
     let bound = Gateway::new(gateway_config.clone(), Inputs { state, observer })?.bind().await?;
     let gateway = bound.handle();
-    let (health, health_address) = listen(process.health, "health").await?;
-    let (scrapes, metrics_address) = listen(process.metrics, "metrics").await?;
+    let (health, health_address) = bind(process.health, "health").await?;
+    let (scrapes, metrics_address) = bind(process.metrics, "metrics").await?;
     tokio::spawn(serve_health(health, gateway.clone()));
     let lines = access_log.clone();
     let watched = Watched { gateway: gateway.clone(), access_log_dropped: Box::new(move || lines.dropped()) };
@@ -95,12 +96,9 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
     Ok(drained.cut)
 }
 
-async fn listen(address: SocketAddr, purpose: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} for {purpose}"))?;
-    let address =
-        listener.local_addr().with_context(|| format!("the listener for {purpose} has no address"))?;
+async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = listen(address).await.with_context(|| format!("cannot listen on {address} for {what}"))?;
+    let address = listener.local_addr().with_context(|| format!("the listener for {what} has no address"))?;
     Ok((listener, address))
 }
 

@@ -4,6 +4,7 @@
 
 mod demo;
 mod metrics;
+mod readme;
 mod run;
 mod signals;
 mod validate;

@@ -13,10 +13,12 @@ use crate::ended::Fault;
 use crate::eof::CleanEof;
 use crate::pool::{Lease, Size};
 
-/// Sealed bytes beyond which they are written before more is sealed.
-const WRITE_AT: usize = 128 * 1024;
-/// What rustls may keep sealed but unwritten; one chunk of the other side on top of [`WRITE_AT`].
-const QUEUE_LIMIT: usize = 512 * 1024;
+/// Plaintext that is sealed at a time and leaves in one write: six full records. More would be cheaper in system
+/// calls, but the allocator returns what is freed beyond 128 KiB to the kernel and faults it in again for the next
+/// write (measured: 0.55 instead of 0.43 CPU-s/GB).
+const BATCH: usize = 6 * RECORD;
+/// What rustls may keep sealed but unwritten: our batch, and what the handshake left.
+const QUEUE_LIMIT: usize = 2 * BATCH;
 /// Plaintext bytes of a full record (RFC 8446 §5.1).
 const RECORD: usize = 16 * 1024;
 
@@ -250,9 +252,10 @@ impl Tls {
 
     pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Fault>> {
         loop {
-            if self.queued >= WRITE_AT {
+            if self.queued >= BATCH {
                 ready!(self.poll_flush(cx))?;
             }
+            let (bytes, _later) = bytes.split_at(bytes.len().min(BATCH - self.queued));
             if let Some(left) = &mut self.records_left {
                 let records = bytes.len().div_ceil(RECORD) as u64;
                 match left.checked_sub(records) {

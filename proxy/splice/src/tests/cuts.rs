@@ -44,8 +44,8 @@ async fn a_cut_with_a_budget_does_not_outlast_it() {
     let (mut client, near) = connected_through_small_buffers(Kind::Tls13).await;
     let (mut endpoint, far) = connected(Kind::Plain, Role::Endpoint).await;
     let mut splice = Splice::start(near, far, Options::default());
-    endpoint.send(&noise(100_000, 21)).await;
-    while splice.tally.sent() < 100_000 {
+    endpoint.send(&noise(80_000, 21)).await;
+    while splice.tally.sent() < 80_000 {
         tokio::task::yield_now().await;
     }
     splice.cut(Cut::Flush(Duration::from_millis(30)));
@@ -59,8 +59,8 @@ async fn a_cut_now_ends_a_delivery_that_is_under_way() {
     let (mut client, near) = connected_through_small_buffers(Kind::Tls13).await;
     let (mut endpoint, far) = connected(Kind::Plain, Role::Endpoint).await;
     let mut splice = Splice::start(near, far, options_with_flush(600_000));
-    endpoint.send(&noise(100_000, 22)).await;
-    while splice.tally.sent() < 100_000 {
+    endpoint.send(&noise(80_000, 22)).await;
+    while splice.tally.sent() < 80_000 {
         tokio::task::yield_now().await;
     }
     endpoint.abort();

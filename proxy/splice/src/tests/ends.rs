@@ -198,7 +198,7 @@ async fn the_rest_of_a_clean_end_that_nobody_takes_is_reset_after_the_flush_limi
     let (mut client, near) = connected_through_small_buffers(Kind::Tls13).await;
     let (mut endpoint, far) = connected(Kind::Plain, Role::Endpoint).await;
     let splice = Splice::start(near, far, options_with_flush(50));
-    endpoint.send(&noise(100_000, 6)).await;
+    endpoint.send(&noise(80_000, 6)).await;
     endpoint.finish().await;
     let ended = splice.ended().await;
     assert!(matches!(ended.cause, Cause::FlushTimeout(End::Downstream)), "{ended:?}");
@@ -221,6 +221,38 @@ async fn after_a_reset_a_reader_with_a_full_window_is_given_up_after_the_flush_l
         assert!(!ended.delivered);
         assert_eq!(client.until_end().await, Seen::Reset);
     }
+}
+
+#[tokio::test]
+async fn a_reset_by_a_side_that_had_ended_cleanly_is_noticed_though_nobody_reads_or_writes_it() {
+    for (down, up) in ALL {
+        let (mut client, splice, mut endpoint) = spliced_with(down, up, options_with_flush(50)).await;
+        endpoint.send(b"all there is").await;
+        endpoint.finish().await;
+        client.receive(12).await;
+        endpoint.abort();
+        let ended = splice.ended().await;
+        assert!(matches!(ended.cause, Cause::Reset(End::Upstream)), "{ended:?}");
+        assert!(ended.upstream_finished && !ended.downstream_finished);
+    }
+}
+
+#[tokio::test]
+async fn a_side_that_goes_while_something_is_delivered_to_it_is_not_waited_for() {
+    let options = Options { flush: None, ..Options::default() };
+    let (peer, gateway) = tcp_pair().await;
+    socket2::SockRef::from(&peer).set_recv_buffer_size(4096).unwrap();
+    let client = Peer::new(peer, None);
+    let (mut endpoint, far) = connected(Kind::Tls13, Role::Endpoint).await;
+    let splice = Splice::start(Side::plain(gateway), far, options);
+    // All of it is with the kernel, more of it than the client's window takes: no write will tell of a reset.
+    endpoint.send(&noise(20_000, 8)).await;
+    until_sent(&splice, 20_000).await;
+    endpoint.bare_fin();
+    assert_eq!(endpoint.until_end().await, Seen::Reset);
+    client.abort();
+    let ended = splice.ended().await;
+    assert!(matches!(ended.cause, Cause::Truncated(End::Upstream)) && !ended.delivered, "{ended:?}");
 }
 
 async fn until_received(splice: &Splice, bytes: usize) {
