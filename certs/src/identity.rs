@@ -22,6 +22,7 @@ pub struct KeyPair {
     certified: Arc<CertifiedKey>,
     resolver: Arc<SingleCertAndKey>,
     id: Option<SpiffeId>,
+    not_before: UnixTime,
     not_after: UnixTime,
 }
 
@@ -134,7 +135,7 @@ impl KeyPair {
 
     fn of(certificate: &Source, key: &Source, now: UnixTime) -> Result<Self, IdentityError> {
         let chain = certificate.certificates()?;
-        let (id, not_after) = examine(&certificate.name, &chain, now)?;
+        let Leaf { id, not_before, not_after } = examine(&certificate.name, &chain, now)?;
         let unusable = |source| IdentityError::Key { file: key.name.clone(), source };
         let signing = key_provider().load_private_key(only_key(key)?).map_err(unusable)?;
         let certified = CertifiedKey::new(chain, signing);
@@ -142,7 +143,8 @@ impl KeyPair {
             return Err(mismatch(&certified, certificate, key));
         }
         let certified = Arc::new(certified);
-        Ok(Self { resolver: Arc::new(SingleCertAndKey::from(certified.clone())), certified, id, not_after })
+        let resolver = Arc::new(SingleCertAndKey::from(certified.clone()));
+        Ok(Self { certified, resolver, id, not_before, not_after })
     }
 
     /// The chain and the key, as rustls takes them.
@@ -163,6 +165,11 @@ impl KeyPair {
     /// The leaf's SPIFFE ID, where its one URI SAN is one.
     pub fn id(&self) -> Option<&SpiffeId> {
         self.id.as_ref()
+    }
+
+    /// The first second of the leaf's validity.
+    pub fn not_before(&self) -> UnixTime {
+        self.not_before
     }
 
     /// The last second of the leaf's validity.
@@ -205,12 +212,15 @@ fn names(folder: &Path) -> String {
     pairs.collect::<Vec<_>>().join(", ")
 }
 
-/// The leaf's identity, if any, and end, once it is known to be valid now.
-fn examine(
-    file: &str,
-    chain: &[CertificateDer<'static>],
-    now: UnixTime,
-) -> Result<(Option<SpiffeId>, UnixTime), IdentityError> {
+/// What a leaf says: its identity, if any, and its validity.
+struct Leaf {
+    id: Option<SpiffeId>,
+    not_before: UnixTime,
+    not_after: UnixTime,
+}
+
+/// Reads the leaf, once it is known to be valid now.
+fn examine(file: &str, chain: &[CertificateDer<'static>], now: UnixTime) -> Result<Leaf, IdentityError> {
     let broken = |detail: String| IdentityError::Leaf { file: file.to_owned(), detail };
     let leaf = chain.first().ok_or_else(|| broken("there is none".to_owned()))?;
     let certificate = leaf::parse(leaf).map_err(|error| broken(error.to_string()))?;
@@ -228,7 +238,7 @@ fn examine(
         Ok([Some(uri)]) => SpiffeId::parse(uri).ok(),
         _ => None,
     };
-    Ok((id, end))
+    Ok(Leaf { id, not_before: start, not_after: end })
 }
 
 fn only_key(source: &Source) -> Result<PrivateKeyDer<'static>, IdentityError> {

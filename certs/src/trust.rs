@@ -143,6 +143,11 @@ impl TrustEntry {
         self.roots.iter().map(|root| &root.anchor)
     }
 
+    /// The first and the last second of the validity of each of its roots.
+    pub fn validities(&self) -> impl ExactSizeIterator<Item = (UnixTime, UnixTime)> {
+        self.roots.iter().map(|root| (root.not_before, root.not_after))
+    }
+
     /// What is out of date in it, as of when it was loaded.
     ///
     /// An expired root vouches for nobody, and an expired revocation list lets nobody in whose

@@ -1,5 +1,7 @@
 //! Whether the gateway is ready for traffic, and whether it is alive.
 
+use std::future::ready;
+
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
@@ -17,7 +19,8 @@ use crate::http::{serve, text};
 /// # Cancel safety
 /// Dropping the future closes the listener.
 pub async fn serve_health(listener: TcpListener, gateway: Handle) {
-    serve(listener, move |request| answer(request.method(), request.uri().path(), gateway.phase())).await;
+    serve(listener, move |request| ready(answer(request.method(), request.uri().path(), gateway.phase())))
+        .await;
 }
 
 fn answer(method: &Method, path: &str, phase: Phase) -> Response<Full<Bytes>> {

@@ -23,9 +23,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers every request on `listener` by `answer` until it is dropped.
-pub(crate) async fn serve<A>(listener: TcpListener, answer: A)
+pub(crate) async fn serve<A, F>(listener: TcpListener, answer: A)
 where
-    A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    A: Fn(&Request<Incoming>) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send,
 {
     let answer = Arc::new(answer);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -44,7 +45,7 @@ where
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let response = answer(&request);
-                async move { Ok::<_, Infallible>(response) }
+                async move { Ok::<_, Infallible>(response.await) }
             });
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -4,5 +4,7 @@
 
 mod health;
 mod http;
+mod metrics;
 
 pub use health::serve_health;
+pub use metrics::{Build, Metrics, MetricsError, Update, Watched, serve_metrics};

@@ -10,14 +10,15 @@ use landbridge::{Desired, Handle};
 /// Services that are listed by name; more are counted.
 const LISTED: usize = 20;
 
+/// Where the process listens, with the real ports.
+pub(crate) struct Listening<'a> {
+    pub(crate) mtls: &'a [SocketAddr],
+    pub(crate) health: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+}
+
 /// Says it in the event log, one line per fact.
-pub(crate) fn print(
-    config: &Config,
-    desired: &Desired,
-    gateway: &Handle,
-    listening: &[SocketAddr],
-    health: SocketAddr,
-) {
+pub(crate) fn print(config: &Config, desired: &Desired, gateway: &Handle, listening: &Listening<'_>) {
     let node = &config.gateway.node;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -27,10 +28,11 @@ pub(crate) fn print(
         network = node.network,
         "landbridge"
     );
-    for address in listening {
+    for address in listening.mtls {
         tracing::info!(%address, "listening for mTLS");
     }
-    tracing::info!(address = %health, "listening for health: GET /healthz/ready, /healthz/live");
+    tracing::info!(address = %listening.health, "listening for health: GET /healthz/ready, /healthz/live");
+    tracing::info!(address = %listening.metrics, "listening for metrics: GET /stats/prometheus, /metrics");
     if let Some(own) = desired.credentials.own() {
         let id = own.id().map_or_else(|| "no SPIFFE ID".to_owned(), ToString::to_string);
         tracing::info!(identity = id, "identity of the gateway");

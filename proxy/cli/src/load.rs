@@ -28,6 +28,12 @@ pub(crate) enum Complaint {
 }
 
 impl Complaint {
+    /// Whether it is an error in a file that the configuration at `path` names: a certificate, key,
+    /// bundle or CRL.
+    pub(crate) fn is_about_another(&self, config: &Path) -> bool {
+        matches!(self, Self::File { path, fatal: true, .. } if path != config)
+    }
+
     pub(crate) fn is_error(&self) -> bool {
         match self {
             Self::Text(problem) => problem.severity == Severity::Error,

@@ -1,25 +1,28 @@
 //! `landbridge run`: one process, from its configuration file to its exit code.
 
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, bail};
-use landbridge::config::{EventFormat, GatewayConfig};
-use landbridge::{Bound, Desired, Drain, Drained, Gateway, Inputs, Worker};
+use landbridge::config::EventFormat;
+use landbridge::{Bound, Drain, Drained, Gateway, Inputs, Worker};
+use landbridge_admin::{Metrics, Update, Watched, serve_health, serve_metrics};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
 
 use crate::access_log::AccessLog;
 use crate::args::{LogFormat, Run};
+use crate::banner::Listening;
+use crate::listen::listen;
 use crate::load::{Complaint, Loaded, load};
+use crate::observers::Observers;
+use crate::reload::reload;
 use crate::signals::{Request, Signals, stop};
-use crate::{banner, logging};
+use crate::{banner, logging, version};
 
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let mut loaded = match load(&arguments.config) {
@@ -53,17 +56,25 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
     let mut signals = Signals::install(Drain::from(&loaded.config.gateway.timeouts))
         .context("cannot listen for signals")?;
 
+    let metrics = Arc::new(Metrics::new(version::BUILD, &node.cluster)?);
+    metrics.config_file(Update::Applied);
+    metrics.certificates(Update::Applied);
+
     let desired = loaded.desired();
     let (updates, state) = watch::channel(desired.clone());
     let gateway_config = loaded.config.gateway.clone();
-    let inputs = Inputs { state, observer: access_log.clone() };
-    let bound = Gateway::new(gateway_config.clone(), inputs)?.bind().await?;
+    let observer = Arc::new(Observers(vec![access_log.clone(), metrics.clone()]));
+    let bound = Gateway::new(gateway_config.clone(), Inputs { state, observer })?.bind().await?;
     let gateway = bound.handle();
-    let health = listen(process.health, "health").await?;
-    let health_address = health.local_addr().context("the health listener has no address")?;
-    tokio::spawn(landbridge_admin::serve_health(health, gateway.clone()));
+    let (health, health_address) = bind(process.health, "health").await?;
+    let (scrapes, metrics_address) = bind(process.metrics, "metrics").await?;
+    tokio::spawn(serve_health(health, gateway.clone()));
+    let lines = access_log.clone();
+    let watched = Watched { gateway: gateway.clone(), access_log_dropped: Box::new(move || lines.dropped()) };
+    tokio::spawn(serve_metrics(scrapes, metrics.clone(), watched));
 
-    banner::print(&loaded.config, &desired, &gateway, bound.local_addrs(), health_address);
+    let listening = Listening { mtls: bound.local_addrs(), health: health_address, metrics: metrics_address };
+    banner::print(&loaded.config, &desired, &gateway, &listening);
     let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
     let mut finished = spawn_workers(bound, workers.unwrap_or_else(cores), &signals)?;
 
@@ -71,7 +82,7 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
         tokio::select! {
             drained = &mut finished => break drained.context("a worker ended without a word")?,
             request = signals.next() => match request {
-                Request::Reload => reload(&arguments.config, &gateway_config, &updates),
+                Request::Reload => reload(&arguments.config, &gateway_config, &updates, &metrics),
                 Request::Reopen => access_log.reopen(),
                 Request::End => {
                     tracing::warn!(open = gateway.active(), "ended at once by a second signal");
@@ -85,19 +96,10 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
     Ok(drained.cut)
 }
 
-/// Listens for HTTP; where every address is meant and there is no IPv6, on every IPv4 address.
-async fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
-    let listening = match TcpListener::bind(address).await {
-        Err(error)
-            if address.is_ipv6()
-                && address.ip().is_unspecified()
-                && !matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) =>
-        {
-            TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))).await
-        }
-        listening => listening,
-    };
-    listening.with_context(|| format!("cannot listen on {address} for {what}"))
+async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = listen(address).await.with_context(|| format!("cannot listen on {address} for {what}"))?;
+    let address = listener.local_addr().with_context(|| format!("the listener for {what} has no address"))?;
+    Ok((listener, address))
 }
 
 /// Starts one thread with a runtime of its own per worker; resolves when the last has drained.
@@ -130,31 +132,6 @@ fn spawn_workers(
 
 fn work(runtime: &Runtime, worker: Worker, stopping: watch::Receiver<Option<Drain>>) -> Drained {
     runtime.block_on(worker.run(stop(stopping)))
-}
-
-/// Reads everything anew; one change if all of it is in order, none if not.
-fn reload(path: &Path, running: &GatewayConfig, updates: &watch::Sender<Desired>) {
-    match load(path) {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                tracing::warn!("{warning}");
-            }
-            let mut fresh = loaded.config.gateway.clone();
-            fresh.node.id.clone_from(&running.node.id);
-            if fresh != *running {
-                tracing::warn!(
-                    "node, listener, tls, endpoints, timeouts and limits take effect at a restart; services, identities and trust are applied now"
-                );
-            }
-            updates.send_replace(loaded.desired());
-        }
-        Err(complaints) => {
-            for complaint in &complaints {
-                tracing::error!("{complaint}");
-            }
-            tracing::error!("reload refused; the last good configuration keeps serving");
-        }
-    }
 }
 
 fn refusal(complaints: &[Complaint]) -> String {

@@ -95,6 +95,11 @@ impl Table {
         None
     }
 
+    /// Every service with its endpoints, those of names that resolved included, in no particular order.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&Arc<str>, &[Arc<Endpoint>])> {
+        self.endpoints.iter().map(|(service, endpoints)| (service, endpoints.as_slice()))
+    }
+
     /// How many names lead somewhere.
     pub fn len(&self) -> usize {
         self.exact.len() + self.suffixes.len()

@@ -91,13 +91,14 @@ async fn story(
     if let Some(ending) = live.ending() {
         return Err(Refusal::reset(ending.reason));
     }
+    record.opened(service);
 
     let upstream = match upstream::connect(shared, &permit, &route.pool, record).await {
         Ok(upstream) => upstream,
         Err(refusal) => return Err(downstream.refuse(refusal)),
     };
 
-    live.begin_splice();
+    live.begin_splice(upstream.took);
     let options = options(shared, service);
     let cut = cut(live, expiry);
     Ok(duplex(downstream.into_side(), Side::plain(upstream.tcp), &options, &live.tally, cut).await)

@@ -99,6 +99,11 @@ impl Credentials {
         self.named.get(name)
     }
 
+    /// Every further identity, by name.
+    pub fn all_named(&self) -> impl Iterator<Item = (&str, &KeyPair)> {
+        self.named.iter().map(|(name, pair)| (name.as_str(), pair))
+    }
+
     /// Whom the gateway believes.
     pub fn trust(&self) -> &Arc<TrustStore> {
         &self.trust

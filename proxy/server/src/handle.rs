@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use landbridge_core::Reason;
 
 use crate::capacity::Capacity;
+use crate::credentials::Credentials;
 use crate::gateway::Shared;
 
 /// Where a gateway is in its life.
@@ -19,6 +20,15 @@ pub enum Phase {
     Draining,
     /// It is done.
     Stopped,
+}
+
+/// How many endpoints of a service are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EndpointCounts {
+    /// Those that connections go to.
+    pub usable: usize,
+    /// Those that failed a moment ago and are passed over.
+    pub failing: usize,
 }
 
 /// A cheap handle to a running gateway.
@@ -56,6 +66,21 @@ impl Handle {
     /// How many connections were accepted.
     pub fn accepted(&self) -> u64 {
         self.shared.counters.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The certificates in force, and whom the gateway believes.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.shared.current.load().credentials.clone()
+    }
+
+    /// Visits every service in force with the state of its endpoints, in no particular order.
+    pub fn for_each_service(&self, mut visit: impl FnMut(&Arc<str>, EndpointCounts)) {
+        let now = self.shared.epoch.elapsed();
+        let current = self.shared.current.load_full();
+        for (service, endpoints) in current.table.endpoints() {
+            let usable = endpoints.iter().filter(|endpoint| endpoint.usable(now)).count();
+            visit(service, EndpointCounts { usable, failing: endpoints.len() - usable });
+        }
     }
 
     /// The limits in force.

@@ -70,13 +70,13 @@ pub use credentials::{Credentials, CredentialsError, FileProblem};
 pub use drain::{Drain, Drained};
 pub use error::Error;
 pub use gateway::{Desired, Gateway, Inputs};
-pub use handle::{Handle, Phase};
+pub use handle::{EndpointCounts, Handle, Phase};
 pub use landbridge_certs::{KeyPair, TrustEntry};
 pub use landbridge_core::config::GatewayConfig;
 pub use landbridge_core::{
     Outcome, Reason, Service, Snapshot, config, outcome, policy, service, sni, spiffe,
 };
-pub use observer::Observer;
+pub use observer::{Observer, Opened, Traffic};
 
 /// The examples of docs/embedding.md, compiled and run.
 #[cfg(doctest)]

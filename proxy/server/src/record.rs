@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use landbridge_core::{Outcome, Reason};
+use landbridge_core::{Outcome, Reason, Service};
 use landbridge_splice::Tally;
 
 use crate::gateway::Shared;
+use crate::observer::{Opened, Traffic};
 use crate::registry::Live;
 
 /// The outcome in the making. It is reported exactly once: by [`finish`](Self::finish), or when it is
@@ -56,6 +57,14 @@ impl Record {
     pub(crate) fn note(&mut self, fact: impl FnOnce(&mut Outcome)) {
         if let Some(outcome) = &mut self.outcome {
             fact(outcome);
+        }
+    }
+
+    /// Tells that the connection was let in to `service`.
+    pub(crate) fn opened(&self, service: &Arc<Service>) {
+        if let Some(so_far) = &self.outcome {
+            let traffic = Traffic::of(self.live.clone());
+            self.shared.observer.opened(&Opened { so_far, service, traffic });
         }
     }
 

@@ -1,7 +1,6 @@
 //! The connections that are open now: what revocation, drain and the admin API stand on.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +31,8 @@ pub(crate) struct Live {
     standing: OnceLock<Standing>,
     ending: OnceLock<Ending>,
     wake: Notify,
-    spliced: AtomicBool,
+    /// How long it took to connect, once bytes flow.
+    spliced: OnceLock<Duration>,
 }
 
 /// By what right a connection is open.
@@ -68,7 +68,7 @@ impl Registry {
             standing: OnceLock::new(),
             ending: OnceLock::new(),
             wake: Notify::new(),
-            spliced: AtomicBool::new(false),
+            spliced: OnceLock::new(),
         });
         self.shard(id).insert(id, live.clone());
         Registered { registry: self, live }
@@ -121,14 +121,20 @@ impl Live {
         self.standing.get()
     }
 
-    /// Notes that bytes flow now.
-    pub(crate) fn begin_splice(&self) {
-        self.spliced.store(true, Ordering::Relaxed);
+    /// Notes that bytes flow now, on a connection to an endpoint that took this long to make.
+    pub(crate) fn begin_splice(&self, connect: Duration) {
+        // Only the connection's own task calls this, once.
+        let _ = self.spliced.set(connect);
+    }
+
+    /// How long it took to connect to an endpoint, once that is done.
+    pub(crate) fn connect(&self) -> Option<Duration> {
+        self.spliced.get().copied()
     }
 
     /// Whether bytes flow.
     pub(crate) fn is_spliced(&self) -> bool {
-        self.spliced.load(Ordering::Relaxed)
+        self.spliced.get().is_some()
     }
 
     /// How somebody outside ended the connection, if anybody did.

@@ -30,6 +30,8 @@ pub(crate) struct Connected {
     pub(crate) tcp: TcpStream,
     /// Keeps the endpoint's count.
     pub(crate) active: Active,
+    /// How long it took, from the first try on.
+    pub(crate) took: Duration,
 }
 
 /// One try that is under way.
@@ -46,9 +48,15 @@ pub(crate) async fn connect(
     pool: &Pool,
     record: &mut Record,
 ) -> Result<Connected, Refusal> {
-    let started = Instant::now();
-    let mut tries =
-        Tries { shared, pool, source: record.source(), tried: Vec::new(), running: Vec::new(), last: None };
+    let mut tries = Tries {
+        shared,
+        pool,
+        source: record.source(),
+        started: Instant::now(),
+        tried: Vec::new(),
+        running: Vec::new(),
+        last: None,
+    };
     let total = async {
         match shared.config.timeouts.connect_total {
             Some(total) => sleep(total).await,
@@ -65,7 +73,7 @@ pub(crate) async fn connect(
     if let Some(connected) = connected {
         let host = connected.active.endpoint().address();
         let local = connected.tcp.local_addr().ok();
-        record.note(|outcome| outcome.upstream = facts(host, local, Some(started.elapsed())));
+        record.note(|outcome| outcome.upstream = facts(host, local, Some(connected.took)));
         return Ok(connected);
     }
     tries.pass_over_silent(tries.tried.len());
@@ -79,6 +87,7 @@ struct Tries<'a> {
     shared: &'a Shared,
     pool: &'a Pool,
     source: IpAddr,
+    started: Instant,
     tried: Vec<SocketAddr>,
     running: Vec<(Arc<Endpoint>, Try)>,
     last: Option<(SocketAddr, io::Error)>,
@@ -113,7 +122,7 @@ impl Tries<'_> {
                     self.pass_over_silent(
                         self.tried.iter().take_while(|address| **address != winner).count(),
                     );
-                    return Some(Connected { tcp, active });
+                    return Some(Connected { tcp, active, took: self.started.elapsed() });
                 }
                 Err(error) => {
                     if !is_our_own(&error) {

@@ -21,6 +21,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// Where it answers for its health.
     pub health: SocketAddr,
+    /// Where it tells its metrics.
+    pub metrics: SocketAddr,
 }
 
 impl Running {
@@ -48,10 +50,18 @@ impl Running {
         });
         let access_log = child.stdout.take();
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut running =
-            Self { child, events, seen: Vec::new(), access_log, address: unknown, health: unknown };
+        let mut running = Self {
+            child,
+            events,
+            seen: Vec::new(),
+            access_log,
+            address: unknown,
+            health: unknown,
+            metrics: unknown,
+        };
         running.address = address_in(&running.event("listening for mTLS"));
         running.health = address_in(&running.event("listening for health"));
+        running.metrics = address_in(&running.event("listening for metrics"));
         running.event("takes on");
         running
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use landbridge::config::Config;
-use landbridge::{Credentials, Desired, Drain, Drained, Gateway, Handle, Inputs, Observer, Outcome};
+use landbridge::{Credentials, Desired, Drain, Drained, Gateway, Handle, Inputs, Observer, Opened, Outcome};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -59,6 +59,24 @@ pub fn observed(
     (Gateway::new(config.gateway, Inputs { state, observer }).unwrap(), updates)
 }
 
+/// Tells one observer, then the test.
+struct Told {
+    first: Arc<dyn Observer>,
+    told: mpsc::UnboundedSender<Outcome>,
+}
+
+impl Observer for Told {
+    fn connection(&self, outcome: &Outcome) {
+        self.first.connection(outcome);
+        // The test may have stopped listening.
+        let _ = self.told.send(outcome.clone());
+    }
+
+    fn opened(&self, opened: &Opened<'_>) {
+        self.first.opened(opened);
+    }
+}
+
 /// Parses `toml` with paths relative to `directory` and loads what it names.
 pub fn load(toml: &str, directory: &Path) -> (Config, Desired) {
     let config = Config::from_toml(toml, directory).unwrap_or_else(|problems| panic!("{problems}"));
@@ -76,7 +94,17 @@ impl TestGateway {
 
     /// Starts a gateway that listens on these addresses.
     pub async fn start_on(toml: &str, directory: &Path, listen: &[&str]) -> Self {
-        let Loaded { gateway, updates, outcomes } = Loaded::new(toml, directory, listen);
+        Self::serve(toml, directory, listen, Arc::new(|_: &Outcome| ())).await
+    }
+
+    /// As [`start`](Self::start), with an observer that hears of each connection before the test does.
+    pub async fn observed(toml: &str, directory: &Path, first: Arc<dyn Observer>) -> Self {
+        Self::serve(toml, directory, &["127.0.0.1:0"], first).await
+    }
+
+    async fn serve(toml: &str, directory: &Path, listen: &[&str], first: Arc<dyn Observer>) -> Self {
+        let (told, outcomes) = mpsc::unbounded_channel();
+        let (gateway, updates) = observed(toml, directory, listen, Arc::new(Told { first, told }));
         let bound = gateway.bind().await.unwrap();
         let addresses = bound.local_addrs().to_vec();
         let handle = bound.handle();

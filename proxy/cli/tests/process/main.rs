@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod demo;
+mod metrics;
 mod readme;
 mod run;
 mod signals;

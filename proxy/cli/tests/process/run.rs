@@ -16,6 +16,8 @@ async fn a_gateway_from_a_file_serves_logs_and_answers_for_its_health() {
     let toml = PORTS.to_owned() + &World::head() + &World::httpbin(&[endpoint.address], "");
     world.folder.write("gateway.toml", &(toml + "[timeouts]\ndrain_lag = \"off\"\n"));
     let mut running = Running::start(LANDBRIDGE, &world.folder.path().join("gateway.toml"), &[]);
+    // It is bound before its workers accept.
+    while http_get(running.health, "/healthz/ready").0 == 503 {}
     assert_eq!(http_get(running.health, "/healthz/ready"), (200, "ready\n".to_owned()));
     assert_eq!(http_get(running.health, "/healthz/live"), (200, "live\n".to_owned()));
     assert_eq!(http_get(running.health, "/elsewhere").0, 404);
