@@ -11,7 +11,7 @@ use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use crate::source::{MOST_CRL, Source, SourceError};
+use crate::source::{MOST, MOST_CRL, Source, SourceError};
 use crate::trust::TrustError;
 use crate::trust::load::roots;
 
@@ -111,8 +111,13 @@ impl Document {
             keys: Vec::new(),
             lists: Vec::new(),
         };
+        // Lists may be long; what else there is may not.
+        let most = if source.announces("X509 CRL") { MOST_CRL } else { MOST };
+        if source.text.len() as u64 > most {
+            return Err(SourceError::TooLarge { file: source.name, most }.into());
+        }
         if json {
-            for der in roots(&source)? {
+            for der in &roots(&source)? {
                 document.add_certificate(der)?;
             }
             return Ok(document);
@@ -123,7 +128,7 @@ impl Document {
 
     fn add_sections(&mut self, source: &Source) -> Result<(), InspectError> {
         let certificates = optional(source.certificates())?;
-        for der in certificates {
+        for der in &certificates {
             self.add_certificate(der)?;
         }
         for key in optional(source.keys())? {
@@ -140,7 +145,7 @@ impl Document {
         Ok(())
     }
 
-    fn add_certificate(&mut self, der: CertificateDer<'static>) -> Result<(), InspectError> {
+    fn add_certificate(&mut self, der: &CertificateDer<'static>) -> Result<(), InspectError> {
         let place = self.certificates.len() + 1;
         let certificate = Certificate::of(der).map_err(|detail| self.broken("certificate", place, detail))?;
         self.certificates.push(certificate);
@@ -156,10 +161,7 @@ impl Document {
         let file = self.file.clone();
         let kinds: Vec<SectionKind> =
             <(SectionKind, Vec<u8>)>::pem_slice_iter(&source.text).flatten().map(|(kind, _)| kind).collect();
-        let old_request = b"-----BEGIN NEW CERTIFICATE REQUEST-----";
-        if kinds.contains(&SectionKind::Csr)
-            || source.text.windows(old_request.len()).any(|it| it == old_request)
-        {
+        if kinds.contains(&SectionKind::Csr) || source.announces("NEW CERTIFICATE REQUEST") {
             return InspectError::Request { file };
         }
         if kinds.contains(&SectionKind::PublicKey) {

@@ -64,9 +64,9 @@ pub enum Issuer {
 const NAMESAKES_MOST: usize = 8;
 
 impl Certificate {
-    pub(super) fn of(der: CertificateDer<'static>) -> Result<Self, String> {
+    pub(super) fn of(der: &CertificateDer<'static>) -> Result<Self, String> {
         let told = |error: x509_parser::error::X509Error| error.to_string();
-        let parsed = leaf::parse(&der).map_err(told)?;
+        let parsed = leaf::parse(der).map_err(told)?;
         let uris = leaf::uris(&parsed).map_err(told)?.into_iter().map(|uri| uri.map(str::to_owned)).collect();
         let (dns, addresses) = names(&parsed).map_err(told)?;
         let constraints = parsed.basic_constraints().map_err(told)?;
@@ -76,13 +76,13 @@ impl Certificate {
             serial: hex(parsed.raw_serial()),
             validity: Validity { not_before: leaf::start_of(&parsed), not_after: leaf::end_of(&parsed) },
             kind: kind_of(parsed.public_key()),
-            sha256: hex(&sha256(&der)),
+            sha256: hex(&sha256(der)),
             ca: parsed.is_ca(),
             path_length: constraints.and_then(|extension| extension.value.path_len_constraint),
             uris,
             dns,
             addresses,
-            usages: parsed.key_usage().map_err(told)?.map(|extension| usages(extension.value)),
+            usages: parsed.key_usage().map_err(told)?.map(|extension| usages(*extension.value)),
             purposes: parsed.extended_key_usage().map_err(told)?.map(|extension| purposes(extension.value)),
             rules: rules(&parsed).map_err(told)?,
             public: parsed.public_key().subject_public_key.data.to_vec(),

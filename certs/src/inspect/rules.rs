@@ -73,8 +73,13 @@ fn grammar(uris: &[Option<&str>]) -> Rule {
 
 /// X509-SVID sections 4.1 and 4.3.
 fn no_ca(usage: Option<&KeyUsage>) -> Rule {
-    let signs: Vec<&str> =
-        usage.map(usages).unwrap_or_default().into_iter().filter(|it| SIGNING.contains(it)).collect();
+    let signs: Vec<&str> = usage
+        .copied()
+        .map(usages)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|it| SIGNING.contains(it))
+        .collect();
     if signs.is_empty() {
         return rule("not a CA", Standing::Kept, "a leaf");
     }
@@ -86,8 +91,8 @@ fn signs(usage: Option<&KeyUsage>) -> Rule {
     const NAME: &str = "key usage digitalSignature";
     match usage {
         None => rule(NAME, Standing::Broken, "no key usage"),
-        Some(usage) if usage.digital_signature() => rule(NAME, Standing::Kept, usages(usage).join(", ")),
-        Some(usage) => rule(NAME, Standing::Broken, usages(usage).join(", ")),
+        Some(usage) if usage.digital_signature() => rule(NAME, Standing::Kept, usages(*usage).join(", ")),
+        Some(usage) => rule(NAME, Standing::Broken, usages(*usage).join(", ")),
     }
 }
 
@@ -133,8 +138,8 @@ fn may_sign(usage: Option<&KeyUsage>) -> Rule {
     const NAME: &str = "key usage keyCertSign";
     match usage {
         None => rule(NAME, Standing::Broken, "no key usage"),
-        Some(usage) if usage.key_cert_sign() => rule(NAME, Standing::Kept, usages(usage).join(", ")),
-        Some(usage) => rule(NAME, Standing::Broken, usages(usage).join(", ")),
+        Some(usage) if usage.key_cert_sign() => rule(NAME, Standing::Kept, usages(*usage).join(", ")),
+        Some(usage) => rule(NAME, Standing::Broken, usages(*usage).join(", ")),
     }
 }
 
@@ -142,7 +147,7 @@ fn may_sign(usage: Option<&KeyUsage>) -> Rule {
 const SIGNING: [&str; 2] = ["keyCertSign", "cRLSign"];
 
 /// Key usage by its names in RFC 5280 section 4.2.1.3.
-pub(super) fn usages(usage: &KeyUsage) -> Vec<&'static str> {
+pub(super) fn usages(usage: KeyUsage) -> Vec<&'static str> {
     let names = [
         "digitalSignature",
         "nonRepudiation",
@@ -174,5 +179,5 @@ pub(super) fn purposes(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
         (usage.ocsp_signing, "OCSPSigning"),
     ];
     let known = known.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.to_owned());
-    known.chain(usage.other.iter().map(|oid| oid.to_id_string())).collect()
+    known.chain(usage.other.iter().map(x509_parser::asn1_rs::Oid::to_id_string)).collect()
 }

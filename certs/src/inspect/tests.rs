@@ -39,7 +39,7 @@ fn a_rule_is_told_as_broken_exactly_where_the_gateway_would_refuse() {
                 ..good.clone()
             };
             let issued = ca.issue(&options).unwrap();
-            let certificate = Certificate::of(issued.chain[0].clone()).unwrap();
+            let certificate = Certificate::of(&issued.chain[0]).unwrap();
             let broken = certificate.rules.iter().any(|rule| rule.standing == Standing::Broken);
             let refused = leaf::claim(&issued.chain[0]).is_err();
             assert_eq!(broken, refused, "{uris:?} {usages:?} {:?}", certificate.rules);
@@ -60,7 +60,7 @@ fn extended_key_usage_is_told_as_the_gateway_reads_it() {
         (vec![Purpose::Other(vec![1, 2, 3])], Standing::Broken),
     ] {
         let options = LeafOptions { purposes, ..LeafOptions::svid(&id(SLEEP), now()) };
-        let certificate = Certificate::of(ca.issue(&options).unwrap().chain[0].clone()).unwrap();
+        let certificate = Certificate::of(&ca.issue(&options).unwrap().chain[0]).unwrap();
         assert_eq!(certificate.rules.last().unwrap().standing, standing, "{:?}", certificate.purposes);
     }
 }

@@ -245,3 +245,53 @@ fn key_id_of(list: &CertificateRevocationList<'_>) -> Option<Vec<u8>> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::testing::{now, root};
+
+    #[test]
+    fn dates_reasons_and_numbers_of_a_list_are_kept() {
+        let ca = root("root");
+        let validity = Validity::starting(now(), super::super::CRL_LIFETIME);
+        let since = OffsetDateTime::from_unix_timestamp(1_600_000_000).unwrap();
+        let codes = [0, 1, 2, 3, 4, 5, 6, 8, 9, 10];
+        let entries = codes.iter().map(|code| RevokedCertParams {
+            serial_number: SerialNumber::from(vec![0x80, *code]),
+            revocation_time: since,
+            reason_code: reason(*code),
+            invalidity_date: (*code == 1).then_some(since),
+        });
+        let number = BigUint::from(u64::MAX) + 1u32;
+        let growing = Growing { entries: entries.collect(), number: number.clone() };
+        let before = ca.sign_list(growing, validity, &leaf::parse(ca.certificate()).unwrap()).unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(before.as_bytes()).unwrap();
+
+        let known = [vec![0x00, 0x80, 0x04], vec![0x00, 0x90]];
+        let after = ca.revoke(Some(file.path()), &known, validity).unwrap();
+        assert_eq!((after.revoked, after.added), (codes.len() + 1, 1));
+        let der = Source::new("after", after.pem.as_bytes()).revocation_lists().unwrap();
+        let (_, list) = CertificateRevocationList::from_der(&der[0]).unwrap();
+        assert_eq!(list.crl_number(), Some(&(number + 1u32)));
+        for (entry, code) in list.iter_revoked_certificates().zip(codes) {
+            assert_eq!(entry.raw_serial(), [0, 0x80, code]);
+            assert_eq!(entry.revocation_date.timestamp(), since.unix_timestamp());
+            assert_eq!(entry.reason_code().map_or(0, |(_, found)| found.0), code);
+            assert_eq!(entry.invalidity_date().is_some(), code == 1);
+        }
+    }
+
+    #[test]
+    fn a_ca_that_may_not_sign_lists_does_not() {
+        use crate::issue::LeafOptions;
+        let options = LeafOptions { ca: true, usages: vec![Usage::KeyCertSign], ..LeafOptions::new(now()) };
+        let issued = root("root").issue(&options).unwrap();
+        let ca = Ca::from_pem(&issued.chain_pem(), &issued.key_pem()).unwrap();
+        let validity = Validity::starting(now(), super::super::CRL_LIFETIME);
+        assert!(matches!(ca.revoke(None, &[], validity), Err(RevokeError::MayNotSign)));
+    }
+}

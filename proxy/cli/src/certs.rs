@@ -3,6 +3,7 @@
 mod args;
 mod authority;
 mod crl;
+mod examples;
 mod inspect;
 mod issue;
 mod place;

@@ -11,11 +11,12 @@ use landbridge::spiffe::{SpiffeId, TrustDomain, TrustName};
 use landbridge_certs::issue::{Algorithm, AuthorityFiles};
 use rustls_pki_types::UnixTime;
 
+use super::examples;
 use super::write::Replacing;
 use crate::args::ReportFormat;
 
 #[derive(Debug, Args)]
-#[command(after_help = CERTS_EXAMPLES)]
+#[command(after_help = examples::CERTS)]
 pub(crate) struct Certs {
     #[command(subcommand)]
     pub(super) command: CertsCommand,
@@ -40,7 +41,7 @@ pub(super) enum CertsCommand {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = CA_EXAMPLES)]
+#[command(after_help = examples::CA)]
 pub(super) struct Ca {
     /// The trust domain that it vouches for, such as cluster.local.
     #[arg(long, value_name = "DOMAIN", value_parser = TrustDomain::parse)]
@@ -59,7 +60,7 @@ pub(super) struct Ca {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = INTERMEDIATE_EXAMPLES)]
+#[command(after_help = examples::INTERMEDIATE)]
 pub(super) struct Intermediate {
     #[command(flatten)]
     pub(super) by: By,
@@ -80,7 +81,7 @@ pub(super) struct Intermediate {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = ISSUE_EXAMPLES)]
+#[command(after_help = examples::ISSUE)]
 pub(super) struct Issue {
     #[command(flatten)]
     pub(super) by: By,
@@ -107,7 +108,7 @@ pub(super) struct Issue {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = RENEW_EXAMPLES)]
+#[command(after_help = examples::RENEW)]
 pub(super) struct Renew {
     /// The certificate (a chain is fine: its first is renewed).
     #[arg(value_name = "CERT")]
@@ -138,7 +139,7 @@ pub(super) struct Renew {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = CRL_EXAMPLES)]
+#[command(after_help = examples::CRL)]
 pub(super) struct Crl {
     #[command(flatten)]
     pub(super) by: By,
@@ -147,15 +148,15 @@ pub(super) struct Crl {
     pub(super) revoke: Vec<String>,
     /// The list's file: extended where it exists, and lists of other CAs in it are kept.
     /// Default: beside the CA, NAME.crl.pem for NAME-ca.pem.
-    #[arg(long, value_name = "FILE")]
-    pub(super) crl: Option<PathBuf>,
+    #[arg(long = "crl", value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
     /// How long the list holds, in days; renew it before.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = days())]
     pub(super) days: u32,
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = INSPECT_EXAMPLES)]
+#[command(after_help = examples::INSPECT)]
 pub(super) struct Inspect {
     /// Certificates, keys, revocation lists (PEM), or SPIFFE trust bundles (JSON).
     #[arg(value_name = "FILE", required = true)]
@@ -166,7 +167,7 @@ pub(super) struct Inspect {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = VERIFY_EXAMPLES)]
+#[command(after_help = examples::VERIFY)]
 #[command(group = ArgGroup::new("trust").args(["config", "bundle"]).required(true))]
 pub(super) struct Verify {
     /// The caller's certificate chain, leaf first.
@@ -325,81 +326,3 @@ fn time(text: &str) -> Result<UnixTime, String> {
         .map(UnixTime::since_unix_epoch)
         .ok_or_else(|| "expected a time as in 2031-01-31T12:00:00Z".to_owned())
 }
-
-const CERTS_EXAMPLES: &str = "\
-Example, from nothing to a verified caller:
-  landbridge certs ca --domain cluster.local --name cluster-1
-  landbridge certs issue --ca cluster-1-ca.pem --ca-key cluster-1-ca.key \\
-      --id spiffe://cluster.local/ns/default/sa/sleep
-  landbridge certs verify --cert sleep.pem --key sleep.key \\
-      --bundle cluster-1=cluster.local=cluster-1-ca.pem
-
-A mesh has its own CA (Istio, SPIRE, cert-manager): use that in production.";
-
-const CA_EXAMPLES: &str = "\
-Examples:
-  landbridge certs ca --domain cluster.local
-      writes cluster.local-ca.pem and cluster.local-ca.key
-  landbridge certs ca --domain cluster.local --name cluster-1 --out pki
-      for one of several meshes of one trust domain: pki/cluster-1-ca.pem and pki/cluster-1-ca.key
-
-The certificate is the bundle of a [[trust]] entry. The key stays off the gateways.";
-
-const INTERMEDIATE_EXAMPLES: &str = "\
-Example:
-  landbridge certs intermediate --ca cluster-1-ca.pem --ca-key cluster-1-ca.key --name issuing-1
-      writes issuing-1.pem and issuing-1.key; issue with these, and keep the root's key away
-
-Bundles keep the root alone: what the intermediate issues carries it along.";
-
-const ISSUE_EXAMPLES: &str = "\
-Examples:
-  landbridge certs issue --ca cluster-1-ca.pem --ca-key cluster-1-ca.key \\
-      --id spiffe://cluster.local/ns/default/sa/sleep
-      a caller: writes sleep.pem and sleep.key
-  landbridge certs issue --ca cluster-2-ca.pem --ca-key cluster-2-ca.key --name gateway \\
-      --id spiffe://cluster.local/ns/istio-system/sa/eastwest \\
-      --dns httpbin.default.svc.cluster.local \\
-      --dns outbound_.8000_._.httpbin.default.svc.cluster.local
-      a gateway or a service, with the names that clients compare";
-
-const RENEW_EXAMPLES: &str = "\
-Examples:
-  landbridge certs renew sleep.pem --ca cluster-1-ca.pem --ca-key cluster-1-ca.key --force
-      a new key too: replaces sleep.pem and sleep.key
-  landbridge certs renew sleep.pem --key sleep.key --force \\
-      --ca cluster-1-ca.pem --ca-key cluster-1-ca.key
-      the same key: replaces sleep.pem
-  landbridge certs renew sleep.pem --ca cluster-1-ca.pem --ca-key cluster-1-ca.key --out next
-      leaves the old ones alone: writes next/sleep.pem and next/sleep.key
-
-The gateway notices replaced files by itself. Live connections stay.";
-
-const CRL_EXAMPLES: &str = "\
-Examples:
-  landbridge certs crl --ca cluster-1-ca.pem --ca-key cluster-1-ca.key --revoke sleep.pem
-      writes cluster-1.crl.pem, or adds to it
-  landbridge certs crl --ca cluster-1-ca.pem --ca-key cluster-1-ca.key
-      renews it: the same serial numbers, new dates
-  landbridge certs crl --ca issuing-1.pem --ca-key issuing-1.key --crl cluster-1.crl.pem
-      adds an intermediate's list to the file: a gateway wants one of every CA on the path
-
-While a list has expired, nobody is let in whom it could name.";
-
-const INSPECT_EXAMPLES: &str = "\
-Examples:
-  landbridge certs inspect sleep.pem sleep.key
-      the chain in order, the rules of X509-SVID, and whether the key belongs to it
-  landbridge certs inspect --format json cluster-1-ca.pem cluster-1.crl.pem
-
-Exits 1 if a file cannot be read. Whether a certificate is believed is for: landbridge certs verify";
-
-const VERIFY_EXAMPLES: &str = "\
-Examples:
-  landbridge certs verify --cert sleep.pem --key sleep.key -c gateway.toml \\
-      --service httpbin.default.svc.cluster.local:8000
-  landbridge certs verify --cert sleep.pem --bundle cluster-1=cluster.local=cluster-1-ca.pem \\
-      --crl cluster-1=cluster-1.crl.pem
-  landbridge certs verify --cert sleep.pem -c gateway.toml --at 2031-01-31T12:00:00Z
-
-The answer is that of the gateway itself: the same function decides.";

@@ -5,7 +5,7 @@ use landbridge_certs::issue::{Ca, CaOptions, Validity};
 use rustls_pki_types::UnixTime;
 
 use super::args::{self, KeyAlgorithm, of_days};
-use super::place::{Made, Place, inside};
+use super::place::{Made, Place};
 use super::tell::{date, plain, say, shell};
 
 pub(super) fn root(arguments: &args::Ca) -> anyhow::Result<()> {
@@ -74,10 +74,9 @@ pub(super) fn intermediate(arguments: &args::Intermediate) -> anyhow::Result<()>
     warn_of(arguments.algorithm);
     say("Bundles keep the root alone. Where revocation lists are in use, add one of this CA:");
     say(format_args!(
-        "  landbridge certs crl --ca {} --ca-key {} --crl {}",
+        "  landbridge certs crl --ca {} --ca-key {} --crl FILE",
         shell(&certificate),
-        shell(&key),
-        shell(&inside(std::path::Path::new("."), "FILE"))
+        shell(&key)
     ));
     say("Next, a certificate for a workload:");
     let domain = ca.domain().map_or_else(|| "DOMAIN".to_owned(), |domain| domain.to_string());

@@ -15,10 +15,12 @@ use super::write::{Outputs, Readers, Replacing};
 pub(super) fn crl(arguments: &args::Crl) -> anyhow::Result<()> {
     let now = UnixTime::now();
     let by = &arguments.by;
-    let file = arguments.crl.clone().unwrap_or_else(|| beside(&by.ca));
+    let file = arguments.file.clone().unwrap_or_else(|| beside(&by.ca));
     // What is revoked stays revoked, so that replacing the file loses nothing.
     let outputs = Outputs::check(vec![file.clone()], &[&by.ca, &by.ca_key], Replacing::Files)?;
     let ca = Ca::load(&by.files(), now)?;
+    // From reading the list to replacing it nobody else extends it.
+    let _alone = outputs.lock()?;
     let known = file.exists().then_some(file.as_path());
     let serials =
         arguments.revoke.iter().map(|text| serial(&ca, text)).collect::<anyhow::Result<Vec<_>>>()?;

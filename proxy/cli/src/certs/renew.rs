@@ -22,15 +22,12 @@ pub(super) fn renew(arguments: &args::Renew) -> anyhow::Result<()> {
     let certificate = target(arguments);
     let (ca, ca_key) = (by.ca.as_path(), by.ca_key.as_path());
     // Before anything else: what cannot be written need not be signed.
-    let writing = match &arguments.key {
-        Some(key) => {
-            let paths = vec![certificate.clone()];
-            Writing::Certificate(Outputs::check(paths, &[ca, ca_key, key], arguments.replacing())?)
-        }
-        None => {
-            let key = arguments.new_key.clone().unwrap_or_else(|| certificate.with_extension("key"));
-            Writing::Both(Place::at(certificate.clone(), key, &[ca, ca_key], arguments.replacing())?)
-        }
+    let writing = if let Some(key) = &arguments.key {
+        let paths = vec![certificate.clone()];
+        Writing::Certificate(Outputs::check(paths, &[ca, ca_key, key], arguments.replacing())?)
+    } else {
+        let key = arguments.new_key.clone().unwrap_or_else(|| certificate.with_extension("key"));
+        Writing::Both(Place::at(certificate.clone(), key, &[ca, ca_key], arguments.replacing())?)
     };
     let ca = Ca::load(&by.files(), now)?;
     let document = Document::read(old)?;

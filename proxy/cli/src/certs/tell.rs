@@ -1,15 +1,19 @@
 //! Words for people: dates, durations, files, and the next command.
 
 use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use landbridge_certs::issue::Validity;
 use rustls_pki_types::UnixTime;
 
-#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+/// Says a line. A reader who has heard enough, such as `head`, is no mistake.
 pub(super) fn say(line: impl Display) {
-    println!("{line}");
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => complain(error),
+        _ => {}
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "what went wrong, for people")]

@@ -27,7 +27,7 @@ use crate::args::ReportFormat;
 struct Answer {
     name: String,
     domain: String,
-    answer: Result<(), Refusal>,
+    verdict: Result<(), Refusal>,
     warnings: Vec<String>,
 }
 
@@ -101,8 +101,8 @@ fn alone(
     let answer = |entry: TrustEntry| {
         let (name, domain) = (entry.name().to_string(), entry.domain().to_string());
         let warnings = entry.warnings().iter().map(ToString::to_string).collect();
-        let answer = TrustStore::new(vec![entry])?.verify(&leaf.der, chain, now).map(|_: Svid| ());
-        Ok(Answer { name, domain, answer, warnings })
+        let verdict = TrustStore::new(vec![entry])?.verify(&leaf.der, chain, now).map(|_: Svid| ());
+        Ok(Answer { name, domain, verdict, warnings })
     };
     load(trust, now)?.into_iter().map(answer).collect()
 }

@@ -49,6 +49,13 @@ impl Outputs {
         Ok(Self { paths, replacing })
     }
 
+    /// Waits until no other of these commands extends a file in the same folder; until it is dropped.
+    pub(super) fn lock(&self) -> anyhow::Result<File> {
+        let folder = self.paths.first().map_or(Path::new("."), |path| folder(path));
+        let opened = File::open(folder).and_then(|file| file.lock().map(|()| file));
+        opened.with_context(|| format!("cannot lock the folder {}", folder.display()))
+    }
+
     /// Writes all of them: `contents` in the order of the paths, the last first.
     ///
     /// Each appears complete or not at all. A certificate comes before its key in the list, so that

@@ -128,8 +128,8 @@ fn json_says_the_same_for_programs_and_keeps_errors_apart() {
     assert!(ran.err.contains("cannot read absent"), "{}", ran.err);
     let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(report["errors"][0]["file"], "absent");
-    let [sleep, key, _, crl] = report["files"].as_array().unwrap().as_slice() else { panic!("{report}") };
-    let leaf = &sleep["certificates"][0];
+    let [chain, key, _, crl] = report["files"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    let leaf = &chain["certificates"][0];
     assert_eq!(leaf["uris"], json!([SLEEP]));
     let issued_by = json!({ "relation": "in_other_file", "file": "cluster-1-ca.pem", "certificate": 1 });
     assert_eq!(leaf["issued_by"], issued_by);
@@ -173,6 +173,19 @@ fn a_request_and_a_public_key_are_refused_by_name() {
         folder.write("file.pem", pem.as_bytes());
         folder.certs(&["inspect", "file.pem"]).failed(1, &["file.pem", said]);
     }
+}
+
+#[test]
+fn a_reader_who_has_heard_enough_is_no_mistake() {
+    use std::process::{Command, Stdio};
+    let folder = Folder::with_sleep();
+    let mut command = Command::new(crate::LANDBRIDGE);
+    let files = ["sleep.pem"; 100];
+    command.args(["certs", "inspect"]).args(files).current_dir(folder.path(""));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
 }
 
 #[test]

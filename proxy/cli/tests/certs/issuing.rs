@@ -17,7 +17,7 @@ fn a_ca_and_a_leaf_are_written_and_verified_with_the_commands_that_they_name() {
     assert!(said.ends_with(&format!("ACCEPTED: {SLEEP} as vouched for by cluster.local\n")), "{said}");
     assert_eq!(folder.names(), ["cluster-1-ca.key", "cluster-1-ca.pem", "sleep.key", "sleep.pem"]);
     for name in folder.names() {
-        let expected = if name.ends_with(".key") { 0o600 } else { 0o644 };
+        let expected = if folder.read(&name).contains("PRIVATE KEY") { 0o600 } else { 0o644 };
         assert_eq!(mode(&folder.path(&name)), expected, "{name}");
     }
 }

@@ -42,7 +42,7 @@ const AS_CERTIFICATE: [(&str, &str); 13] = [
     ("dangling", "cannot read dangling"),
     ("empty", "empty"),
     ("binary", "binary"),
-    ("huge", "huge"),
+    ("huge", "huge is larger than the 1048576 bytes"),
     ("folder", "folder is not a regular file"),
     ("pipe", "pipe is not a regular file"),
     ("request", "request"),
@@ -135,9 +135,8 @@ fn only_a_ca_that_is_one_and_is_valid_now_issues() {
     };
     let (old, young) = (root(now.as_secs() - 172_800), root(now.as_secs() + 172_800));
     // A CA in name that may not sign: basic constraints without key usage keyCertSign.
-    let sleep = SpiffeId::parse(SLEEP).unwrap();
-    let mute =
-        LeafOptions { ca: true, usages: vec![Usage::DigitalSignature], ..LeafOptions::svid(&sleep, now) };
+    let id = SpiffeId::parse(SLEEP).unwrap();
+    let mute = LeafOptions { ca: true, usages: vec![Usage::DigitalSignature], ..LeafOptions::svid(&id, now) };
     let mute = old.issue(&mute).unwrap();
     for (name, certificate, key) in [
         ("old", old.certificate_pem(), old.key_pem()),

@@ -48,6 +48,21 @@ fn a_list_begins_empty_grows_and_forgets_nothing() {
 }
 
 #[test]
+fn lists_that_are_extended_at_the_same_time_lose_nothing() {
+    let folder = Folder::with_sleep();
+    std::thread::scope(|scope| {
+        for serial in 0x10..0x20 {
+            let folder = &folder;
+            scope.spawn(move || {
+                let serial = format!("{serial:x}");
+                folder.certs(&[&["crl", "--revoke", &serial], &BY[..]].concat()).worked();
+            });
+        }
+    });
+    assert_eq!(revoked(&folder, 0).len(), 16);
+}
+
+#[test]
 fn one_file_holds_the_lists_of_every_ca_on_the_path() {
     let folder = Folder::with_sleep();
     folder.certs(&[&["intermediate", "--name", "issuing-1"], &BY[..]].concat()).worked();

@@ -16,7 +16,7 @@ fn blocks(text: &str) -> Vec<(&str, String)> {
         match (line.strip_prefix("```"), &mut open) {
             (Some(kind), None) => open = Some((kind, String::new())),
             (Some(_), Some(_)) => blocks.extend(open.take()),
-            (None, Some((_, content))) => *content += &format!("{line}\n"),
+            (None, Some((_, content))) => content.extend([line, "\n"]),
             (None, None) => {}
         }
     }
@@ -31,8 +31,8 @@ fn steps(transcript: &str) -> Vec<(String, String)> {
             steps.last().is_some_and(|(command, output)| output.is_empty() && command.ends_with("\\\n"));
         match (line.strip_prefix("$ "), steps.last_mut()) {
             (Some(command), _) => steps.push((format!("{command}\n"), String::new())),
-            (None, Some((command, _))) if continued => *command += &format!("{line}\n"),
-            (None, Some((_, output))) => *output += &format!("{line}\n"),
+            (None, Some((command, _))) if continued => command.extend([line, "\n"]),
+            (None, Some((_, output))) => output.extend([line, "\n"]),
             (None, None) => {}
         }
     }
@@ -51,7 +51,7 @@ fn normal(text: &str) -> String {
         let mut words: Vec<String> = Vec::new();
         for word in line.split(' ') {
             let bare = word.trim_end_matches([',', '.', ';', ':', ')']);
-            let end = &word[bare.len()..];
+            let end = word.strip_prefix(bare).unwrap();
             let hex = bare.len() > 8
                 && bare.split(':').all(|it| it.len() == 2 && u8::from_str_radix(it, 16).is_ok());
             let unit = ["d", "h", "min", "s"].contains(&bare);

@@ -42,7 +42,7 @@ impl Report<'_> {
             None => {}
         }
         for answer in &self.answers {
-            let told = match &answer.answer {
+            let told = match &answer.verdict {
                 Ok(()) => "accepts it".to_owned(),
                 Err(refusal) => format!("refuses it: {}", self.why(answer, refusal)),
             };
@@ -108,11 +108,11 @@ impl Report<'_> {
             .answers
             .iter()
             .map(|answer| {
-                let refusal = answer.answer.as_ref().err();
+                let refusal = answer.verdict.as_ref().err();
                 json!({
                     "name": answer.name,
                     "domain": answer.domain,
-                    "accepts": answer.answer.is_ok(),
+                    "accepts": answer.verdict.is_ok(),
                     "reason": refusal.map(|refusal| refusal.reason.word()),
                     "detail": refusal.map(|refusal| self.why(answer, refusal)),
                     "warnings": answer.warnings,
