@@ -3,6 +3,7 @@
 mod access_log;
 mod args;
 mod banner;
+mod certs;
 mod demo;
 mod listen;
 mod load;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run::run(&run),
         Command::Validate(validate) => Ok(validate::validate(&validate)),
         Command::Demo(demo) => demo::demo(&demo),
+        Command::Certs(certs) => certs::certs(&certs),
     };
     done.unwrap_or_else(|error| {
         say_error(&error);
