@@ -30,12 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 impl Endpoint {
     /// An endpoint of which nothing is known yet.
     pub fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            active: AtomicU32::new(0),
-            failures: AtomicU32::new(0),
-            retry_at: AtomicU64::new(0),
-        }
+        Self { address, active: AtomicU32::new(0), failures: AtomicU32::new(0), retry_at: AtomicU64::new(0) }
     }
 
     /// Its address.
@@ -51,9 +46,7 @@ impl Endpoint {
     /// Counts one connection until the guard is dropped.
     pub fn begin(self: &Arc<Self>) -> Active {
         self.active.fetch_add(1, Ordering::Relaxed);
-        Active {
-            endpoint: self.clone(),
-        }
+        Active { endpoint: self.clone() }
     }
 
     /// Notes that connecting failed: the endpoint is passed over for 250 ms, doubling up to 10 s.

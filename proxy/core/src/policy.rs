@@ -94,15 +94,11 @@ impl IdPattern {
             Self::Domain(domain) => id.trust_domain() == domain.as_str(),
             Self::Namespace(domain, namespace) => {
                 id.trust_domain() == domain.as_str()
-                    && id
-                        .workload()
-                        .is_some_and(|workload| workload.namespace == &**namespace)
+                    && id.workload().is_some_and(|workload| workload.namespace == &**namespace)
             }
             Self::ServiceAccount(domain, account) => {
                 id.trust_domain() == domain.as_str()
-                    && id
-                        .workload()
-                        .is_some_and(|workload| workload.service_account == &**account)
+                    && id.workload().is_some_and(|workload| workload.service_account == &**account)
             }
         }
     }
@@ -211,19 +207,13 @@ mod tests {
     use super::*;
 
     fn caller(trust: &str, id: &str) -> Caller {
-        Caller::Verified(Identity {
-            trust: TrustName::new(trust),
-            id: SpiffeId::parse(id).unwrap(),
-        })
+        Caller::Verified(Identity { trust: TrustName::new(trust), id: SpiffeId::parse(id).unwrap() })
     }
 
     fn policy(grants: &[(&str, Option<&str>)], authorization: Authorization) -> Policy {
         let allow = grants
             .iter()
-            .map(|(id, from)| Grant {
-                id: IdPattern::parse(id).unwrap(),
-                from: from.map(TrustName::new),
-            })
+            .map(|(id, from)| Grant { id: IdPattern::parse(id).unwrap(), from: from.map(TrustName::new) })
             .collect();
         Policy::Grants { allow, authorization }
     }
@@ -231,10 +221,7 @@ mod tests {
     #[test]
     fn an_empty_list_allows_nobody() {
         let nobody = policy(&[], Authorization::Enforce);
-        assert_eq!(
-            nobody.check(&caller("t", "spiffe://td/ns/a/sa/b")).unwrap_err(),
-            Denied
-        );
+        assert_eq!(nobody.check(&caller("t", "spiffe://td/ns/a/sa/b")).unwrap_err(), Denied);
     }
 
     #[test]
@@ -253,69 +240,37 @@ mod tests {
         ];
         for (pattern, id, expected) in cases {
             let parsed = IdPattern::parse(pattern).unwrap();
-            assert_eq!(
-                parsed.matches(&SpiffeId::parse(id).unwrap()),
-                expected,
-                "{pattern} on {id}"
-            );
+            assert_eq!(parsed.matches(&SpiffeId::parse(id).unwrap()), expected, "{pattern} on {id}");
             assert_eq!(parsed.to_string(), pattern);
         }
     }
 
     #[test]
     fn a_star_stands_only_where_it_is_defined() {
-        for text in [
-            "spiffe://*/a",
-            "spiffe://td/ns/*/sa/*",
-            "spiffe://td/ns/a*/sa/b",
-            "spiffe://td/a/*",
-            "*",
-        ] {
+        for text in
+            ["spiffe://*/a", "spiffe://td/ns/*/sa/*", "spiffe://td/ns/a*/sa/b", "spiffe://td/a/*", "*"]
+        {
             assert!(IdPattern::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_grant_bound_to_a_trust_entry_refuses_the_same_id_from_another() {
-        let bound = policy(
-            &[("spiffe://cluster.local/*", Some("cluster-1"))],
-            Authorization::Enforce,
-        );
-        assert!(
-            bound
-                .check(&caller("cluster-1", "spiffe://cluster.local/ns/a/sa/b"))
-                .is_ok()
-        );
-        assert!(
-            bound
-                .check(&caller("cluster-2", "spiffe://cluster.local/ns/a/sa/b"))
-                .is_err()
-        );
+        let bound = policy(&[("spiffe://cluster.local/*", Some("cluster-1"))], Authorization::Enforce);
+        assert!(bound.check(&caller("cluster-1", "spiffe://cluster.local/ns/a/sa/b")).is_ok());
+        assert!(bound.check(&caller("cluster-2", "spiffe://cluster.local/ns/a/sa/b")).is_err());
     }
 
     #[test]
     fn audit_lets_through_and_says_so_but_never_without_an_identity() {
         let audit = policy(&[], Authorization::Audit);
-        assert!(
-            audit
-                .check(&caller("t", "spiffe://td/ns/a/sa/b"))
-                .unwrap()
-                .would_deny
-        );
+        assert!(audit.check(&caller("t", "spiffe://td/ns/a/sa/b")).unwrap().would_deny);
         assert!(audit.check(&Caller::Unseen(Unseen::Passthrough)).is_err());
     }
 
     #[test]
     fn a_passed_through_service_is_decided_by_its_endpoint_and_by_no_identity_here() {
-        assert!(
-            Policy::EndpointDecides
-                .check(&Caller::Unseen(Unseen::Passthrough))
-                .is_ok()
-        );
-        assert!(
-            Policy::EndpointDecides
-                .check(&caller("t", "spiffe://td/a"))
-                .is_err()
-        );
+        assert!(Policy::EndpointDecides.check(&Caller::Unseen(Unseen::Passthrough)).is_ok());
+        assert!(Policy::EndpointDecides.check(&caller("t", "spiffe://td/a")).is_err());
     }
 }

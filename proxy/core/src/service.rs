@@ -61,14 +61,7 @@ pub enum Alpn {
 ///
 /// `istio-peer-exchange` is not among them: selecting it makes the client wait for a metadata frame
 /// (Envoy's `metadata_exchange` filter).
-pub const ISTIO_ALPN: [&str; 6] = [
-    "istio-http/1.1",
-    "istio-http/1.0",
-    "istio-h2",
-    "istio",
-    "h2",
-    "http/1.1",
-];
+pub const ISTIO_ALPN: [&str; 6] = ["istio-http/1.1", "istio-http/1.0", "istio-h2", "istio", "h2", "http/1.1"];
 
 /// What is made of a TLS stream that ends without close_notify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -173,10 +166,7 @@ impl Service {
         if let Some((host, port)) = &self.host {
             routes.push((NamePattern::Exact(service_key(host, *port, "")?), None));
             for subset in &self.subsets {
-                routes.push((
-                    NamePattern::Exact(service_key(host, *port, &subset.name)?),
-                    Some(subset),
-                ));
+                routes.push((NamePattern::Exact(service_key(host, *port, &subset.name)?), Some(subset)));
             }
         }
         routes.extend(self.names.iter().map(|name| (name.clone(), None)));
@@ -247,10 +237,7 @@ impl Snapshot {
         let mut routes: BTreeMap<NamePattern, Arc<str>> = BTreeMap::new();
         for (index, service) in services.iter().enumerate() {
             if names.insert(service.name.clone(), index).is_some() {
-                conflicts.push(Conflict::Service {
-                    name: service.name.clone(),
-                    index,
-                });
+                conflicts.push(Conflict::Service { name: service.name.clone(), index });
                 continue;
             }
             match service.routes() {
@@ -262,29 +249,19 @@ impl Snapshot {
                                 NamePattern::Suffix(name) => (name, true),
                             };
                             let (first, second) = (first.clone(), service.name.clone());
-                            conflicts.push(Conflict::Name {
-                                name,
-                                suffix,
-                                first,
-                                second,
-                                index,
-                            });
+                            conflicts.push(Conflict::Name { name, suffix, first, second, index });
                         } else {
                             routes.insert(pattern, service.name.clone());
                         }
                     }
                 }
-                Err(error) => conflicts.push(Conflict::Unroutable {
-                    name: service.name.clone(),
-                    error,
-                    index,
-                }),
+                Err(error) => {
+                    conflicts.push(Conflict::Unroutable { name: service.name.clone(), error, index })
+                }
             }
         }
         if conflicts.is_empty() {
-            Ok(Self {
-                services: services.into_iter().map(Arc::new).collect(),
-            })
+            Ok(Self { services: services.into_iter().map(Arc::new).collect() })
         } else {
             Err(conflicts)
         }
@@ -313,8 +290,6 @@ impl Snapshot {
 
     /// Whether any service terminates TLS, so that the gateway needs an identity.
     pub fn terminates(&self) -> bool {
-        self.services
-            .iter()
-            .any(|service| service.mode == Mode::Terminate)
+        self.services.iter().any(|service| service.mode == Mode::Terminate)
     }
 }

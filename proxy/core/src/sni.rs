@@ -83,10 +83,7 @@ fn validate(text: &str) -> Result<(), SniError> {
         if label.starts_with('-') || label.ends_with('-') {
             return Err(SniError::Character);
         }
-        if !label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        {
+        if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
             return Err(SniError::Character);
         }
         last = label;
@@ -141,15 +138,9 @@ mod tests {
     #[test]
     fn the_key_of_a_service_port_is_what_istio_builds() {
         let key = service_key("httpbin.default.svc.cluster.local", 8000, "").unwrap();
-        assert_eq!(
-            key.as_str(),
-            "outbound_.8000_._.httpbin.default.svc.cluster.local"
-        );
+        assert_eq!(key.as_str(), "outbound_.8000_._.httpbin.default.svc.cluster.local");
         let key = service_key("reviews.default.svc.cluster.local", 80, "v1").unwrap();
-        assert_eq!(
-            key.as_str(),
-            "outbound_.80_.v1_.reviews.default.svc.cluster.local"
-        );
+        assert_eq!(key.as_str(), "outbound_.80_.v1_.reviews.default.svc.cluster.local");
     }
 
     #[test]
@@ -168,13 +159,8 @@ mod tests {
 
     #[test]
     fn what_tls_would_refuse_is_refused_with_its_rule() {
-        let total_253 = format!(
-            "{}.{}.{}.{}",
-            "a".repeat(63),
-            "b".repeat(63),
-            "c".repeat(63),
-            "d".repeat(61)
-        );
+        let total_253 =
+            format!("{}.{}.{}.{}", "a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61));
         assert_eq!(total_253.len(), 253);
         assert!(Sni::parse(&total_253).is_ok());
         let cases = [

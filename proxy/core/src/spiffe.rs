@@ -110,10 +110,7 @@ impl SpiffeId {
         let domain = TrustDomain::parse(domain)?;
         let path = path.ok_or(SpiffeError::NoPath)?;
         path.split('/').try_for_each(segment)?;
-        Ok(Self {
-            text: text.into(),
-            domain: domain.0.len(),
-        })
+        Ok(Self { text: text.into(), domain: domain.0.len() })
     }
 
     /// The ID as it was written.
@@ -123,9 +120,7 @@ impl SpiffeId {
 
     /// The name of its trust domain.
     pub fn trust_domain(&self) -> &str {
-        self.text
-            .get(SCHEME.len()..SCHEME.len() + self.domain)
-            .unwrap_or_default()
+        self.text.get(SCHEME.len()..SCHEME.len() + self.domain).unwrap_or_default()
     }
 
     /// The path, with its leading slash.
@@ -136,17 +131,8 @@ impl SpiffeId {
     /// Namespace and service account, for an ID of Istio's shape `/ns/NS/sa/SA`.
     pub fn workload(&self) -> Option<Workload<'_>> {
         let mut parts = self.path().strip_prefix('/')?.split('/');
-        match (
-            parts.next()?,
-            parts.next()?,
-            parts.next()?,
-            parts.next()?,
-            parts.next(),
-        ) {
-            ("ns", namespace, "sa", service_account, None) => Some(Workload {
-                namespace,
-                service_account,
-            }),
+        match (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()) {
+            ("ns", namespace, "sa", service_account, None) => Some(Workload { namespace, service_account }),
             _ => None,
         }
     }
@@ -166,10 +152,7 @@ pub(crate) fn segment(text: &str) -> Result<(), SpiffeError> {
     if matches!(text, "" | "." | "..") {
         return Err(SpiffeError::Segment);
     }
-    if !text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
-    {
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')) {
         return Err(SpiffeError::PathCharacter);
     }
     Ok(())
@@ -200,13 +183,7 @@ mod tests {
         let id = SpiffeId::parse("spiffe://cluster.local/ns/default/sa/sleep").unwrap();
         assert_eq!(id.trust_domain(), "cluster.local");
         assert_eq!(id.path(), "/ns/default/sa/sleep");
-        assert_eq!(
-            id.workload(),
-            Some(Workload {
-                namespace: "default",
-                service_account: "sleep"
-            })
-        );
+        assert_eq!(id.workload(), Some(Workload { namespace: "default", service_account: "sleep" }));
         let other = SpiffeId::parse("spiffe://cluster.local/ns/default/sa/sleep/x").unwrap();
         assert_eq!(other.workload(), None);
     }

@@ -48,10 +48,7 @@ impl Table {
         for service in snapshot.services() {
             // A snapshot holds only services whose names are valid.
             let Ok(routes) = service.routes() else { continue };
-            let known = previous
-                .endpoints
-                .get(&service.name)
-                .map_or(&[][..], Vec::as_slice);
+            let known = previous.endpoints.get(&service.name).map_or(&[][..], Vec::as_slice);
             let mut used = Vec::new();
             let members = members(service, answers, |address| adopt(known, &mut used, address));
             for (pattern, subset) in routes {
@@ -110,10 +107,7 @@ impl Table {
 }
 
 fn belongs(spec: &EndpointSpec, subset: &Subset) -> bool {
-    subset
-        .labels
-        .iter()
-        .all(|(key, value)| spec.labels.get(key) == Some(value))
+    subset.labels.iter().all(|(key, value)| spec.labels.get(key) == Some(value))
 }
 
 /// The endpoint of this address: the one already used, the one known from before, or a new one.
@@ -126,11 +120,7 @@ fn adopt(
     if used.iter().any(|endpoint| is(&endpoint)) {
         return None;
     }
-    let endpoint = known
-        .iter()
-        .find(is)
-        .cloned()
-        .unwrap_or_else(|| Arc::new(Endpoint::new(address)));
+    let endpoint = known.iter().find(is).cloned().unwrap_or_else(|| Arc::new(Endpoint::new(address)));
     used.push(endpoint.clone());
     Some(endpoint)
 }
@@ -148,14 +138,8 @@ fn members<'a>(
         };
         for &address in addresses {
             if let Some(endpoint) = adopt(address) {
-                members.push((
-                    spec,
-                    Member {
-                        endpoint,
-                        weight: spec.weight.max(1),
-                        priority: spec.priority,
-                    },
-                ));
+                members
+                    .push((spec, Member { endpoint, weight: spec.weight.max(1), priority: spec.priority }));
             }
         }
     }

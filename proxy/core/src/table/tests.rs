@@ -26,28 +26,16 @@ fn service(host: &str, names: &[&str]) -> Service {
     Service {
         name: format!("{host}:8000").as_str().into(),
         host: Some((host.to_owned(), 8000)),
-        names: names
-            .iter()
-            .map(|name| NamePattern::parse(name).unwrap())
-            .collect(),
+        names: names.iter().map(|name| NamePattern::parse(name).unwrap()).collect(),
         mode: Mode::Terminate,
-        policy: Policy::Grants {
-            allow: Vec::new(),
-            authorization: Authorization::Enforce,
-        },
+        policy: Policy::Grants { allow: Vec::new(), authorization: Authorization::Enforce },
         alpn: Alpn::AsOffered,
         identity: None,
         balance: Balance::RoundRobin,
         endpoints: vec![endpoint(1, "v1"), endpoint(2, "v2")],
         subsets: vec![
-            Subset {
-                name: "v1".into(),
-                labels: labels("v1"),
-            },
-            Subset {
-                name: "v3".into(),
-                labels: labels("v3"),
-            },
+            Subset { name: "v1".into(), labels: labels("v1") },
+            Subset { name: "v3".into(), labels: labels("v3") },
         ],
         close_on_cert_expiry: false,
         missing_close_notify: MissingCloseNotify::Reset,
@@ -55,11 +43,7 @@ fn service(host: &str, names: &[&str]) -> Service {
 }
 
 fn compile(services: Vec<Service>) -> Table {
-    Table::compile(
-        &Snapshot::new(services).unwrap(),
-        &Answers::new(),
-        &Table::default(),
-    )
+    Table::compile(&Snapshot::new(services).unwrap(), &Answers::new(), &Table::default())
 }
 
 fn found<'a>(table: &'a Table, name: &str) -> Option<&'a str> {
@@ -89,20 +73,10 @@ fn the_key_of_a_port_is_looked_up_as_an_exact_string() {
 fn a_subset_leads_to_its_own_endpoints_only_even_if_it_has_none() {
     let table = compile(vec![service("h.example", &[])]);
     let addresses = |name| -> Vec<SocketAddr> {
-        table
-            .find(name)
-            .unwrap()
-            .pool
-            .members()
-            .iter()
-            .map(|member| member.endpoint.address())
-            .collect()
+        table.find(name).unwrap().pool.members().iter().map(|member| member.endpoint.address()).collect()
     };
     assert_eq!(addresses("outbound_.8000_._.h.example").len(), 2);
-    assert_eq!(
-        addresses("outbound_.8000_.v1_.h.example"),
-        [SocketAddr::from(([192, 0, 2, 1], 80))]
-    );
+    assert_eq!(addresses("outbound_.8000_.v1_.h.example"), [SocketAddr::from(([192, 0, 2, 1], 80))]);
     assert!(addresses("outbound_.8000_.v3_.h.example").is_empty());
 }
 
@@ -130,31 +104,18 @@ fn what_is_known_of_an_endpoint_outlives_a_change() {
     known.failed(Duration::from_secs(1));
 
     let mut changed = service("h.example", &["also.example"]);
-    changed.endpoints = vec![
-        endpoint(3, "v1"),
-        EndpointSpec {
-            weight: 5,
-            ..endpoint(1, "v1")
-        },
-    ];
+    changed.endpoints = vec![endpoint(3, "v1"), EndpointSpec { weight: 5, ..endpoint(1, "v1") }];
     let second = Table::compile(&Snapshot::new(vec![changed]).unwrap(), &Answers::new(), &first);
     let members = second.find(key).unwrap().pool.members();
     assert!(Arc::ptr_eq(&members[1].endpoint, &known));
     assert_eq!((members[1].weight, members[1].endpoint.active()), (5, 1));
     // Every name of the service, old or new, shares it.
-    assert!(Arc::ptr_eq(
-        &second.find("also.example").unwrap().pool.members()[1].endpoint,
-        &known
-    ));
+    assert!(Arc::ptr_eq(&second.find("also.example").unwrap().pool.members()[1].endpoint, &known));
 }
 
 #[test]
 fn the_round_goes_on_after_a_change() {
-    let asking = Asking {
-        now: Duration::ZERO,
-        random: 0,
-        source: IpAddr::from([192, 0, 2, 9]),
-    };
+    let asking = Asking { now: Duration::ZERO, random: 0, source: IpAddr::from([192, 0, 2, 9]) };
     let mut table = compile(vec![service("h.example", &[])]);
     let snapshot = Snapshot::new(vec![service("h.example", &[])]).unwrap();
     let mut seen = std::collections::BTreeSet::new();
@@ -169,17 +130,9 @@ fn the_round_goes_on_after_a_change() {
 #[test]
 fn a_host_name_has_every_address_of_its_answer_and_none_before_it() {
     let mut by_name = service("h.example", &[]);
-    let host = HostPort {
-        host: "pods.example".into(),
-        port: 80,
-    };
-    by_name.endpoints = vec![
-        EndpointSpec {
-            target: Target::Host(host.clone()),
-            ..endpoint(1, "v1")
-        },
-        endpoint(7, "v1"),
-    ];
+    let host = HostPort { host: "pods.example".into(), port: 80 };
+    by_name.endpoints =
+        vec![EndpointSpec { target: Target::Host(host.clone()), ..endpoint(1, "v1") }, endpoint(7, "v1")];
     let snapshot = Snapshot::new(vec![by_name]).unwrap();
     assert_eq!(snapshot.hosts(), std::slice::from_ref(&host));
     let key = "outbound_.8000_._.h.example";
@@ -203,10 +156,7 @@ fn names_that_collide_are_refused_all_at_once() {
     assert!(matches!(&conflicts[2], Conflict::Service { index: 2, .. }));
     // An exact name under somebody else's suffix is no conflict: the exact one wins.
     assert!(
-        Snapshot::new(vec![
-            service("a.example", &["*.z.example"]),
-            service("b.example", &["c.z.example"])
-        ])
-        .is_ok()
+        Snapshot::new(vec![service("a.example", &["*.z.example"]), service("b.example", &["c.z.example"])])
+            .is_ok()
     );
 }
