@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod access_log;
 mod demo;
 mod readme;
 mod run;
