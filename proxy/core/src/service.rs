@@ -275,7 +275,7 @@ impl Snapshot {
                     }
                 }
                 Err(error) => {
-                    conflicts.push(Conflict::Unroutable { name: service.name.clone(), error, index })
+                    conflicts.push(Conflict::Unroutable { name: service.name.clone(), error, index });
                 }
             }
         }

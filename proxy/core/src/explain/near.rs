@@ -41,6 +41,8 @@ pub enum Difference {
     Port,
     /// They are keys of one port and subset.
     Host,
+    /// They are keys of one host.
+    PortAndSubset,
     /// Some letters.
     Letters,
 }
@@ -58,12 +60,13 @@ impl Difference {
             Self::Subset => "only the subset differs; nothing falls back to the whole service",
             Self::Port => "only the port differs; it is that of the service, not that of an endpoint",
             Self::Host => "only the host differs",
+            Self::PortAndSubset => "the host is the same, its port and subset are not",
             Self::Letters => "some letters differ",
         }
     }
 }
 
-/// The names closest to `asked`, the likeliest first.
+/// The names closest to `asked`, the likeliest first; no others where one is all but certain.
 pub(super) fn nearest(services: &Snapshot, asked: &str) -> Vec<Near> {
     let asked = asked.to_ascii_lowercase();
     let mut near: Vec<Near> = Vec::new();
@@ -77,6 +80,10 @@ pub(super) fn nearest(services: &Snapshot, asked: &str) -> Vec<Near> {
         }
     }
     near.sort_by(|a, b| (a.differs, a.letters, &a.name).cmp(&(b.differs, b.letters, &b.name)));
+    let certain = near.first().map(|near| near.differs).filter(|differs| *differs <= Difference::NoLabel);
+    if let Some(certain) = certain {
+        near.retain(|near| near.differs == certain);
+    }
     near.truncate(TOLD);
     near
 }
@@ -165,7 +172,7 @@ impl<'a> Key<'a> {
             (true, false, true) => Some(Difference::Subset),
             (true, true, false) if begins(self.host, meant.host) => Some(Difference::Host),
             (true, true, false) => close(self.host, meant.host, left).then_some(Difference::Host),
-            (false, false, true) => Some(Difference::Letters),
+            (false, false, true) => Some(Difference::PortAndSubset),
             _ => close(self.host, meant.host, left).then_some(Difference::Letters),
         }
     }

@@ -1,5 +1,7 @@
 //! An explanation in plain words, step by step.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::callers::{Callers, GrantFacts, Vouching};
@@ -150,12 +152,13 @@ fn endpoints(route: &Destination) -> Step {
 }
 
 fn endpoint(facts: &EndpointFacts) -> String {
+    // Writing to a string can't fail.
     let mut line = format!("{} weight {}, priority {}", facts.address, facts.weight, facts.priority);
     if let Some(locality) = &facts.locality {
-        line += &format!(", in {locality}");
+        let _ = write!(line, ", in {locality}");
     }
     if !facts.labels.is_empty() {
-        line += &format!(", {}", labels(&facts.labels));
+        let _ = write!(line, ", {}", labels(&facts.labels));
     }
     if facts.address.parse::<std::net::SocketAddr>().is_err() {
         line += " (a host name: taken to resolve; only the running gateway knows to what)";
@@ -285,16 +288,22 @@ fn verdict(story: &Explanation) -> Step {
     Step::new(Topic::Verdict, says).with([told, format!("hint: {}", reason.hint())])
 }
 
-fn let_in(story: &Explanation) -> String {
+fn let_in(story: &Explanation) -> &'static str {
     let Some(callers) = &story.callers else {
-        return "passed through to an endpoint, which decides".to_owned();
+        return "passed through to an endpoint, which decides";
     };
-    let open = callers.vouching.iter().filter(|vouching| vouching.verdict != Verdict::LetIn).count();
-    match (&story.identity, open) {
-        (None, _) => "let in, if a grant names the caller".to_owned(),
-        (Some(_), 0) => "let in".to_owned(),
-        (Some(_), _) => {
-            "let in by some trust entries and not by others; --trust NAME asks about one".to_owned()
+    let others = callers.vouching.iter().map(|vouching| vouching.verdict).min();
+    match (&story.identity, others) {
+        (None, _) if callers.authorization == "audit" => {
+            "let in, and logged as would_deny where no grant names the caller"
+        }
+        (None, _) => "let in, if a grant names the caller",
+        (Some(_), None | Some(Verdict::LetIn)) => "let in",
+        (Some(_), Some(Verdict::WouldDeny)) => {
+            "let in; if some trust entries vouch, only because the service audits, and logged as would_deny"
+        }
+        (Some(_), Some(Verdict::Refused(_))) => {
+            "let in if some trust entries vouch, and refused if others do; --trust NAME asks about one"
         }
     }
 }
