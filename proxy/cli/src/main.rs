@@ -3,9 +3,13 @@
 mod access_log;
 mod args;
 mod banner;
+mod config;
 mod demo;
+mod explain;
 mod load;
 mod logging;
+mod manual;
+mod print;
 mod run;
 mod signals;
 mod validate;
@@ -22,7 +26,11 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Run(run) => run::run(&run),
         Command::Validate(validate) => Ok(validate::validate(&validate)),
+        Command::Explain(explain) => explain::explain(&explain),
         Command::Demo(demo) => demo::demo(&demo),
+        Command::Config(print) => config::config(&print),
+        Command::Completions(completions) => manual::completions(&completions),
+        Command::Man(man) => manual::man(&man),
     };
     done.unwrap_or_else(|error| {
         say_error(&error);

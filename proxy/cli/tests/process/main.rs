@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 mod access_log;
+mod config;
 mod demo;
+mod explain;
 mod readme;
 mod run;
 mod signals;
