@@ -133,7 +133,11 @@ impl Gateway {
         self
     }
 
-    fn accept(&self, hello: Hello, verdict: &Arc<Verdict>) -> Result<ServerConnection, (Error, Vec<u8>)> {
+    pub(crate) fn accept(
+        &self,
+        hello: Hello,
+        verdict: &Arc<Verdict>,
+    ) -> Result<ServerConnection, (Error, Vec<u8>)> {
         let alpn = select_alpn(&self.service.alpn, hello.alpn())
             .unwrap_or_else(|_| vec![b"to be refused by rustls".to_vec()]);
         let config = self.context.server_config(Acceptance {
@@ -198,9 +202,14 @@ impl Shaken {
     }
 }
 
+/// A client that asks for [`SNI`].
+pub(crate) fn connecting(config: ClientConfig) -> ClientConnection {
+    ClientConnection::new(Arc::new(config), ServerName::try_from(SNI).unwrap()).unwrap()
+}
+
 /// Shakes hands: the client's bytes go through a [`HelloReader`] as those of a socket would.
 pub(crate) fn shake(gateway: &Gateway, config: ClientConfig) -> Shaken {
-    let mut client = ClientConnection::new(Arc::new(config), ServerName::try_from(SNI).unwrap()).unwrap();
+    let mut client = connecting(config);
     let verdict = Verdict::new();
     let mut shaken_reason = None;
     let mut to_client = Vec::new();
@@ -234,7 +243,7 @@ pub(crate) fn shake(gateway: &Gateway, config: ClientConfig) -> Shaken {
     Shaken { client, server, reason: shaken_reason, alert, verdict }
 }
 
-fn sent(client: &mut ClientConnection) -> Vec<u8> {
+pub(crate) fn sent(client: &mut ClientConnection) -> Vec<u8> {
     let mut bytes = Vec::new();
     while client.wants_write() {
         client.write_tls(&mut bytes).unwrap();
@@ -242,7 +251,7 @@ fn sent(client: &mut ClientConnection) -> Vec<u8> {
     bytes
 }
 
-fn receive(client: &mut ClientConnection, bytes: &[u8]) -> Option<u8> {
+pub(crate) fn receive(client: &mut ClientConnection, bytes: &[u8]) -> Option<u8> {
     let mut rest = bytes;
     while !rest.is_empty() {
         client.read_tls(&mut rest).unwrap();

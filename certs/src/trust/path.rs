@@ -129,11 +129,6 @@ impl Path {
     }
 }
 
-/// Whether the error says that no issuer was found, or one that did not sign.
-pub(super) fn no_issuer(error: &Error) -> bool {
-    weight(error) < 2
-}
-
 /// How telling an error is, where several entries refuse.
 pub(super) fn weight(error: &Error) -> u8 {
     match error {

@@ -1,5 +1,7 @@
 //! `landbridge run`: one process, from its configuration file to its exit code.
 
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,6 +11,7 @@ use std::thread;
 use anyhow::{Context, bail};
 use landbridge::config::{EventFormat, GatewayConfig};
 use landbridge::{Bound, Desired, Drain, Drained, Gateway, Inputs, Worker};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
 
@@ -56,9 +59,7 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
     let inputs = Inputs { state, observer: access_log.clone() };
     let bound = Gateway::new(gateway_config.clone(), inputs)?.bind().await?;
     let gateway = bound.handle();
-    let health = tokio::net::TcpListener::bind(process.health)
-        .await
-        .with_context(|| format!("cannot listen on {} for health", process.health))?;
+    let health = listen(process.health, "health").await?;
     let health_address = health.local_addr().context("the health listener has no address")?;
     tokio::spawn(landbridge_admin::serve_health(health, gateway.clone()));
 
@@ -82,6 +83,21 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
     tracing::info!(open = drained.open, cut = drained.cut, "stopped");
     access_log.close();
     Ok(drained.cut)
+}
+
+/// Listens for HTTP; where every address is meant and there is no IPv6, on every IPv4 address.
+async fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    let listening = match TcpListener::bind(address).await {
+        Err(error)
+            if address.is_ipv6()
+                && address.ip().is_unspecified()
+                && !matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) =>
+        {
+            TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))).await
+        }
+        listening => listening,
+    };
+    listening.with_context(|| format!("cannot listen on {address} for {what}"))
 }
 
 /// Starts one thread with a runtime of its own per worker; resolves when the last has drained.

@@ -208,6 +208,11 @@ impl Permit {
 pub struct Denied;
 
 impl Policy {
+    /// Allows those whom a grant allows, and nobody else.
+    pub fn allow(grants: Vec<Grant>) -> Self {
+        Self::Grants { allow: grants, authorization: Authorization::Enforce }
+    }
+
     /// Decides whether `caller` may reach the service that this policy belongs to.
     pub fn check(&self, caller: &Caller) -> Result<Permit, Denied> {
         let permit = |would_deny| Ok(Permit { would_deny });

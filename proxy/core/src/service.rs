@@ -130,6 +130,19 @@ pub struct EndpointSpec {
     pub labels: Labels,
 }
 
+impl EndpointSpec {
+    /// An endpoint at an address, with weight 1, priority 0 and no labels.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            target: Target::Address(address),
+            weight: 1,
+            priority: 0,
+            locality: None,
+            labels: Labels::new(),
+        }
+    }
+}
+
 /// A named part of a service's endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subset {
@@ -176,6 +189,30 @@ pub struct Service {
 }
 
 impl Service {
+    /// A service that terminates mutual TLS, with nobody allowed and no endpoint yet.
+    pub fn terminate(host: &str, port: u16) -> Self {
+        let host = host.to_ascii_lowercase();
+        Self {
+            name: format!("{host}:{port}").into(),
+            host: Some((host, port)),
+            names: Vec::new(),
+            mode: Mode::Terminate,
+            policy: Policy::allow(Vec::new()),
+            alpn: Alpn::default(),
+            identity: None,
+            balance: Balance::default(),
+            endpoints: Vec::new(),
+            subsets: Vec::new(),
+            close_on_cert_expiry: false,
+            missing_close_notify: MissingCloseNotify::default(),
+        }
+    }
+
+    /// A service whose TLS is passed through, with no endpoint yet.
+    pub fn passthrough(host: &str, port: u16) -> Self {
+        Self { mode: Mode::Passthrough, policy: Policy::EndpointDecides, ..Self::terminate(host, port) }
+    }
+
     /// Every name that leads to the service, with the subset it leads to (`None` is the whole).
     ///
     /// # Errors

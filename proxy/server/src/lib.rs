@@ -77,3 +77,8 @@ pub use landbridge_core::{
     Outcome, Reason, Service, Snapshot, config, outcome, policy, service, sni, spiffe,
 };
 pub use observer::Observer;
+
+/// The examples of docs/embedding.md, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;

@@ -1,7 +1,7 @@
 //! Socket options, all in one place.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use landbridge_core::config::Timeouts;
@@ -20,8 +20,23 @@ const KEEPALIVE_RETRIES: u32 = 3;
 pub(crate) fn listen_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {
     addresses
         .iter()
-        .map(|&address| listen(address).map_err(|source| Kind::Listen { address, source }.into()))
+        .map(|&address| {
+            let listener = listen(address).or_else(|error| match without_ipv6(address, &error) {
+                Some(any) => listen(any),
+                None => Err(error),
+            });
+            listener.map_err(|source| Kind::Listen { address, source }.into())
+        })
         .collect()
+}
+
+/// Every IPv4 address, where every address was meant and this machine has no IPv6.
+fn without_ipv6(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    const EAFNOSUPPORT: i32 = 97;
+    let absent =
+        error.raw_os_error() == Some(EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable;
+    let any = address.is_ipv6() && address.ip().is_unspecified();
+    (any && absent).then(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -55,4 +70,19 @@ pub(crate) fn tune(tcp: &TcpStream, timeouts: &Timeouts) -> io::Result<()> {
         socket.set_tcp_user_timeout(timeouts.user_timeout)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_ipv6_every_address_is_every_ipv4_address() {
+        let absent = io::Error::from_raw_os_error(97);
+        let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 15443));
+        assert_eq!(without_ipv6(any, &absent), Some(SocketAddr::from(([0, 0, 0, 0], 15443))));
+        assert_eq!(without_ipv6(any, &io::ErrorKind::AddrInUse.into()), None);
+        let local = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 15443));
+        assert_eq!(without_ipv6(local, &absent), None);
+    }
 }

@@ -1,12 +1,14 @@
 //! Following changes: each becomes one new generation, compiled off the data path and swapped once.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use landbridge_core::Reason;
 use landbridge_core::service::Mode;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::gateway::{Desired, Shared};
 use crate::generation::Generation;
@@ -18,27 +20,54 @@ const REVOKED: Ending = Ending { reason: Reason::Revoked, flush: None };
 
 /// Applies every change of `state` and of the endpoints' names until it is dropped.
 ///
+/// A change is applied at once, with the addresses that are known; names are resolved beside it, and what
+/// they lead to is a change of its own.
+///
 /// # Cancel safety
 /// A generation is swapped whole or not at all.
 pub(crate) async fn follow(shared: Arc<Shared>, mut state: watch::Receiver<Desired>) {
-    let start = tokio::time::Instant::now() + resolve::INTERVAL;
+    let start = Instant::now() + resolve::INTERVAL;
     let mut tick = interval_at(start, resolve::INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fed = true;
+    let mut stale = false;
+    let mut resolving: Option<AbortOnDropHandle<bool>> = None;
     loop {
-        let told = tokio::select! {
+        let apply_now = tokio::select! {
             changed = state.changed(), if fed => {
                 fed = changed.is_ok();
+                stale |= fed;
                 fed
             }
-            _ = tick.tick() => false,
+            _ = tick.tick() => {
+                stale = true;
+                false
+            }
+            moved = resolved(&mut resolving) => moved,
         };
         let desired = state.borrow_and_update().clone();
         let hosts = desired.services.hosts();
-        let moved = !hosts.is_empty() && shared.resolver.refresh(hosts).await;
-        if told || moved {
+        if apply_now {
             apply(&shared, desired).await;
         }
+        if stale && resolving.is_none() && !hosts.is_empty() {
+            stale = false;
+            let shared = shared.clone();
+            let refresh = async move { shared.resolver.refresh(hosts).await };
+            resolving = Some(AbortOnDropHandle::new(tokio::spawn(refresh)));
+        }
+    }
+}
+
+/// Waits for the look-ups that are under way, if any; true if an answer changed.
+async fn resolved(resolving: &mut Option<AbortOnDropHandle<bool>>) -> bool {
+    match resolving {
+        Some(running) => {
+            let moved = running.await.unwrap_or(false);
+            *resolving = None;
+            moved
+        }
+        None => pending().await,
     }
 }
 

@@ -149,8 +149,8 @@ impl Duty {
             return;
         }
         let over = match self.debt {
-            Debt::Everything => (into.is_over() && side.is_delivered()) || self.is_stalled(side, flush),
-            Debt::Queued => side.is_delivered() || self.is_stalled(side, flush),
+            Debt::Everything => (into.is_over() && side.is_delivered()) || self.is_in_vain(side, flush),
+            Debt::Queued => side.is_delivered() || self.is_in_vain(side, flush),
             // Its last words are worth hearing only while there is somebody to tell them to.
             Debt::Nothing => side.is_stopped() || other.is_closed(),
         };
@@ -159,8 +159,11 @@ impl Duty {
         }
     }
 
-    /// Whether the peer has acknowledged nothing more for too long.
-    fn is_stalled(&mut self, side: &Side, flush: Option<Duration>) -> bool {
+    /// Whether the peer has gone, or has acknowledged nothing more for too long.
+    fn is_in_vain(&mut self, side: &Side, flush: Option<Duration>) -> bool {
+        if side.has_gone() {
+            return true;
+        }
         let acknowledged = side.acknowledged();
         if acknowledged > self.acknowledged {
             self.acknowledged = acknowledged;

@@ -175,8 +175,13 @@ impl Side {
     }
 
     /// Whether the peer has reset the connection, though nobody has read or written since.
-    pub(crate) fn has_failed(&self) -> Option<io::Error> {
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
         self.socket().tcp()?.take_error().unwrap_or_else(Some)
+    }
+
+    /// Whether there is nobody any more to take what is queued; what a reset left unacknowledged stays so.
+    pub(crate) fn has_gone(&self) -> bool {
+        self.socket().health == Health::Broken || self.take_error().is_some()
     }
 
     /// Closes the socket by RST. What was fetched from it stays.

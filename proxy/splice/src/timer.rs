@@ -113,7 +113,7 @@ impl<'a> Timer<'a> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, downstream: &Side, upstream: &Side) -> Poll<Cause> {
         while self.sleep.as_mut().poll(cx).is_ready() {
             for (end, side) in [(End::Downstream, downstream), (End::Upstream, upstream)] {
-                if let Some(error) = side.has_failed() {
+                if let Some(error) = side.take_error() {
                     return Poll::Ready(Cause::of_io(end, error));
                 }
             }

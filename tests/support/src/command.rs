@@ -66,7 +66,7 @@ impl Running {
                         return line;
                     }
                 }
-                Err(_) => panic!("no event with {text:?}; seen:\n{}", self.seen.join("\n")),
+                Err(error) => panic!("no event with {text:?} ({error}); seen:\n{}", self.seen.join("\n")),
             }
         }
     }

@@ -1,8 +1,13 @@
 //! What a leaf may say, and what its owner must prove.
 
+use landbridge_core::config::MinTls;
+
 use super::*;
+use crate::hello::HelloReader;
 use crate::refusal::Refusal;
+use crate::testing::{connecting, receive, sent};
 use crate::trust::store::sha256;
+use crate::verifier::Verdict;
 
 #[test]
 fn the_leaf_is_known_by_its_sha_256() {
@@ -257,9 +262,36 @@ fn a_certificate_of_another_key_than_its_signature_claims_is_never_proven_in_tls
     let (shown, held) = (ca.svid(&id(SLEEP), now()).unwrap(), ca.svid(&id(SLEEP), now()).unwrap());
     let key = provider().key_provider.load_private_key(held.key.clone_key()).unwrap();
     let certified = CertifiedKey::new(shown.chain.clone(), key);
-    let gateway = Gateway::new(vec![entry("cluster-1", "cluster.local", &[&ca])])
-        .min(landbridge_core::config::MinTls::V1_2);
+    let gateway = Gateway::new(vec![entry("cluster-1", "cluster.local", &[&ca])]).min(MinTls::V1_2);
     let shaken = shake(&gateway, anonymous(&[&rustls::version::TLS12], Some(certified)));
     assert_eq!(shaken.refused(), reason(Reason::BadSignature));
     assert!(shaken.verdict.proven(shaken.server()).is_none());
+}
+
+#[test]
+fn a_certificate_that_was_verified_proves_nobody_before_the_last_record_of_the_handshake() {
+    let ca = root("root");
+    let issued = ca.svid(&id(SLEEP), now()).unwrap();
+    let gateway = Gateway::new(vec![entry("cluster-1", "cluster.local", &[&ca])]).min(MinTls::V1_2);
+    let key = provider().key_provider.load_private_key(issued.key.clone_key()).unwrap();
+    let certified = CertifiedKey::new(issued.chain.clone(), key);
+    let mut client = connecting(anonymous(&[&rustls::version::TLS12], Some(certified)));
+    let verdict = Verdict::new();
+    let hello = HelloReader::new(16_384).feed(&sent(&mut client)).unwrap().unwrap();
+    let mut server = gateway.accept(hello, &verdict).unwrap();
+    let mut flight = Vec::new();
+    while server.wants_write() {
+        server.write_tls(&mut flight).unwrap();
+    }
+    assert_eq!(receive(&mut client, &flight), None);
+    // Certificate, ClientKeyExchange, CertificateVerify, ChangeCipherSpec, Finished.
+    let answer = sent(&mut client);
+    let finished = answer.len() - (5 + 8 + 16 + 16);
+    server.read_tls(&mut &answer[..finished]).unwrap();
+    server.process_new_packets().unwrap();
+    assert!(server.peer_certificates().is_some(), "verified, and its key was used");
+    assert!(verdict.proven(&server).is_none());
+    server.read_tls(&mut &answer[finished..]).unwrap();
+    server.process_new_packets().unwrap();
+    assert!(verdict.proven(&server).is_some());
 }

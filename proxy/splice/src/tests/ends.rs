@@ -237,6 +237,24 @@ async fn a_reset_by_a_side_that_had_ended_cleanly_is_noticed_though_nobody_reads
     }
 }
 
+#[tokio::test]
+async fn a_side_that_goes_while_something_is_delivered_to_it_is_not_waited_for() {
+    let options = Options { flush: None, ..Options::default() };
+    let (peer, gateway) = tcp_pair().await;
+    socket2::SockRef::from(&peer).set_recv_buffer_size(4096).unwrap();
+    let client = Peer::new(peer, None);
+    let (mut endpoint, far) = connected(Kind::Tls13, Role::Endpoint).await;
+    let splice = Splice::start(Side::plain(gateway), far, options);
+    // All of it is with the kernel, more of it than the client's window takes: no write will tell of a reset.
+    endpoint.send(&noise(20_000, 8)).await;
+    until_sent(&splice, 20_000).await;
+    endpoint.bare_fin();
+    assert_eq!(endpoint.until_end().await, Seen::Reset);
+    client.abort();
+    let ended = splice.ended().await;
+    assert!(matches!(ended.cause, Cause::Truncated(End::Upstream)) && !ended.delivered, "{ended:?}");
+}
+
 async fn until_received(splice: &Splice, bytes: usize) {
     while splice.tally.received() < bytes as u64 {
         tokio::task::yield_now().await;
