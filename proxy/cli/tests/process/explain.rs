@@ -54,6 +54,19 @@ verdict    let in
     assert_eq!((code, text), (Some(0), expected));
 }
 
+/// What is documented of the command.
+const REFERENCE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/routing.md"));
+
+#[test]
+fn the_transcript_of_the_reference_is_what_it_prints() {
+    let world = world(&(World::head() + &World::httpbin(&["192.0.2.1:80".parse().unwrap()], "")));
+    let (_, rest) = REFERENCE.split_once("```text\n$ landbridge explain ").unwrap();
+    let (command, rest) = rest.split_once('\n').unwrap();
+    let documented = rest.split_once("```").unwrap().0;
+    let (code, text, _) = explain(&world, &[command.split(' ').next().unwrap()]);
+    assert_eq!((code, text.as_str()), (Some(1), documented));
+}
+
 #[test]
 fn it_needs_no_file_but_the_configuration() {
     let toml = World::head() + &World::httpbin(&["192.0.2.1:80".parse().unwrap()], "");

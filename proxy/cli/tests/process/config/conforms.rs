@@ -12,26 +12,22 @@ pub(super) fn problems(schema: &Value, document: &Value) -> Vec<String> {
 fn check(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
     for (keyword, rule) in schema.as_object().unwrap() {
         match keyword.as_str() {
-            "$schema" | "title" | "description" | "examples" => {}
             "type" => of_kind(rule.as_str().unwrap(), value, place, found),
             "const" if rule != value => found.push(format!("{place}: {value} is not {rule}")),
             "enum" if !rule.as_array().unwrap().contains(value) => {
                 found.push(format!("{place}: {value} is none of {rule}"));
             }
-            "const" | "enum" => {}
             "minimum" if value.as_i64().is_some_and(|number| number < rule.as_i64().unwrap()) => {
                 found.push(format!("{place}: {value} is less than {rule}"));
             }
             "maximum" if value.as_i64().is_some_and(|number| number > rule.as_i64().unwrap()) => {
                 found.push(format!("{place}: {value} is more than {rule}"));
             }
-            "minimum" | "maximum" => {}
             "required" => {
                 let missing = rule.as_array().unwrap().iter().filter_map(Value::as_str);
                 let missing = missing.filter(|key| value.get(key).is_none());
                 found.extend(missing.map(|key| format!("{place}: {key} is missing")));
             }
-            "properties" | "additionalProperties" => {}
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     check(rule, item, &format!("{place}/{index}"), found);
@@ -43,6 +39,17 @@ fn check(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
                     found.push(format!("{place}: is none of {} kinds", ways.len()));
                 }
             }
+            // Checked above and found in order, checked with the keys of the table, or only said.
+            "const"
+            | "enum"
+            | "minimum"
+            | "maximum"
+            | "properties"
+            | "additionalProperties"
+            | "$schema"
+            | "title"
+            | "description"
+            | "examples" => {}
             other => panic!("{other} is not a keyword that this knows"),
         }
     }
