@@ -214,7 +214,11 @@ fn what_was_probably_meant_is_told_with_the_one_thing_that_differs() {
         (format!("inbound_.8000_._.{host}"), Difference::Form, HTTPBIN.to_owned()),
         ("apps.example".to_owned(), Difference::NoLabel, "*.apps.example".to_owned()),
         ("htpbin.example".to_owned(), Difference::Letters, "httpbin.example".to_owned()),
-        (format!("outbound_.80_.v1_.{host}"), Difference::PortAndSubset, HTTPBIN.to_owned()),
+        (
+            format!("outbound_.80_.v3_.{host}"),
+            Difference::PortAndSubset,
+            format!("outbound_.8000_.v1_.{host}"),
+        ),
         (
             "outbound_.80_.v1_.audited.example".to_owned(),
             Difference::Subset,
