@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use landbridge::Observer;
-use landbridge::config::{AccessFormat, AccessTarget, LogConfig, Node};
+use landbridge::config::{AccessTarget, LogConfig, Node};
 use landbridge_core::access_log::{Format, Place, Suppressed};
 use landbridge_core::{Outcome, Reason};
 
@@ -70,7 +70,7 @@ impl AccessLog {
             cluster: node.cluster.clone(),
             network: node.network.clone(),
         };
-        Ok(Self::start(target, format_of(config.access_format), place, SystemTime::now)?)
+        Ok(Self::start(target, config.access_format, place, SystemTime::now)?)
     }
 
     fn start(
@@ -129,12 +129,6 @@ impl AccessLog {
     /// How many refusals got no line of their own, because there were too many in one second.
     pub(crate) fn suppressed(&self) -> u64 {
         self.shared.as_ref().map_or(0, |shared| shared.suppressed.load(Ordering::Relaxed))
-    }
-}
-
-fn format_of(configured: AccessFormat) -> Format {
-    match configured {
-        AccessFormat::Json => Format::Json,
     }
 }
 

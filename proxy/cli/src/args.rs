@@ -3,10 +3,21 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use landbridge_core::spiffe::SpiffeId;
 
 /// A cross-cluster east-west TCP/mTLS gateway: routes by SNI, knows who calls, loses nothing.
 #[derive(Debug, Parser)]
-#[command(name = "landbridge", version = crate::version::SHORT, long_version = crate::version::LONG, max_term_width = 100)]
+#[command(
+    name = "landbridge",
+    version = crate::version::SHORT,
+    long_version = crate::version::LONG,
+    max_term_width = 100,
+    after_help = "Examples:
+  landbridge demo
+  landbridge config default > gateway.toml
+  landbridge validate -c gateway.toml
+  landbridge run -c gateway.toml"
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -14,17 +25,26 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve until told to stop.
     Run(Run),
-    /// Check a configuration file and everything it names, and report every problem at once.
     Validate(Validate),
-    /// Show it all on this machine: two clusters, a sidecar, a gateway, and a caller that is refused.
+    Explain(Explain),
     Demo(Demo),
     /// Make, read and check certificates: a small CA for tests and small meshes.
     Certs(crate::certs::Certs),
+    Config(PrintConfig),
+    Completions(Completions),
+    Man(Man),
 }
 
+/// Serve until told to stop.
+///
+/// TERM drains: readiness fails at once, streams end by themselves up to timeouts.drain, and the rest is cut.
+/// HUP reloads the file, certificates and CRLs. USR1 reopens the access log.
+///
+/// Exits 0 after a drain, 1 if it could not start or go on, 2 for a wrong use.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  landbridge run -c gateway.toml --log-level info,landbridge=debug")]
 pub(crate) struct Run {
     /// The configuration file (TOML).
     #[arg(short, long, value_name = "FILE", env = "LANDBRIDGE_CONFIG")]
@@ -45,11 +65,22 @@ pub(crate) struct Run {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum LogFormat {
+    /// For people.
     Text,
+    /// One JSON object per line.
     Json,
 }
 
+/// Check a configuration file and everything it names, and report every problem at once.
+///
+/// Reads every certificate, key, bundle and CRL that the file names, and warns of what is valid and cannot work,
+/// such as a service that nobody may call.
+///
+/// Exits 0 if the file is valid, warnings or not, 1 if it is not, 2 for a wrong use.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  landbridge validate -c gateway.toml
+  landbridge validate -c gateway.toml --format json")]
 pub(crate) struct Validate {
     /// The configuration file (TOML).
     #[arg(short, long, value_name = "FILE", env = "LANDBRIDGE_CONFIG")]
@@ -61,13 +92,108 @@ pub(crate) struct Validate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
+    /// For people.
     Text,
+    /// One JSON object.
     Json,
 }
 
+/// Tell what would become of a call, step by step, and why.
+///
+/// Asks what the running gateway asks, in the same order: is it a server name, which service and subset does it
+/// lead to, which endpoints are there, who may call; and tells what the client would see. Only the configuration
+/// file is read: no gateway is asked, no certificate opened, no host name resolved.
+///
+/// Without --identity it tells who may call. Without --trust any trust entry of the caller's domain may vouch for
+/// it. Where the question is open in such a way, the verdict is the most that any caller may.
+///
+/// Exits 0 if the call would be let in, 1 if it would be refused, 2 for a wrong use or a file that is not valid.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  landbridge explain outbound_.8000_._.httpbin.default.svc.cluster.local -c gateway.toml
+  landbridge explain db.example -c gateway.toml \\
+    --identity spiffe://cluster.local/ns/default/sa/sleep --trust cluster-1")]
+pub(crate) struct Explain {
+    /// The server name that the client asks for; "" for a client that names none.
+    #[arg(value_name = "SNI")]
+    pub(crate) sni: String,
+    /// The caller.
+    #[arg(long, value_name = "SPIFFE_ID", value_parser = SpiffeId::parse)]
+    pub(crate) identity: Option<SpiffeId>,
+    /// The [[trust]] entry that vouches for the caller.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) trust: Option<String>,
+    /// The configuration file (TOML).
+    #[arg(short, long, value_name = "FILE", env = "LANDBRIDGE_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// How it is told.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportFormat,
+}
+
+/// Show it all on this machine: two clusters, a sidecar, a gateway, and a caller that is refused.
+///
+/// Makes a CA for each cluster, starts a gateway and endpoints on loopback, calls through it, and leaves it running
+/// with commands to try.
+///
+/// Exits 0 if all went as it should, 1 if not.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  landbridge demo --once")]
 pub(crate) struct Demo {
-    /// Check everything and exit: 0 if all went as it should, 1 if not.
+    /// Check everything and exit, leaving nothing running.
     #[arg(long)]
     pub(crate) once: bool,
 }
+
+/// Print the default configuration, or the schema of the file.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  landbridge config default > gateway.toml
+  landbridge config schema > landbridge.schema.json")]
+pub(crate) struct PrintConfig {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print a file with every key, its default and its meaning.
+    ///
+    /// It is valid as it stands and changes nothing. What has no default is commented out and shows an example.
+    #[command(after_help = "Example:
+  landbridge config default > gateway.toml")]
+    Default,
+    /// Print the JSON Schema (draft 2020-12) of the file.
+    ///
+    /// For editors and other tools; landbridge validate checks more.
+    #[command(after_help = "Example:
+  landbridge config schema > landbridge.schema.json")]
+    Schema,
+}
+
+/// Print what a shell completes the command line by.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  landbridge completions bash > /etc/bash_completion.d/landbridge")]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page.
+///
+/// Without a command it is the page of landbridge itself, which lists the others.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  landbridge man > /usr/local/share/man/man1/landbridge.1
+  landbridge man config default > /usr/local/share/man/man1/landbridge-config-default.1")]
+pub(crate) struct Man {
+    /// The command whose page it is, word by word.
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

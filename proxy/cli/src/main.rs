@@ -4,11 +4,15 @@ mod access_log;
 mod args;
 mod banner;
 mod certs;
+mod config;
 mod demo;
+mod explain;
 mod listen;
 mod load;
 mod logging;
+mod manual;
 mod observers;
+mod print;
 mod reload;
 mod run;
 mod signals;
@@ -26,8 +30,12 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Run(run) => run::run(&run),
         Command::Validate(validate) => Ok(validate::validate(&validate)),
+        Command::Explain(explain) => explain::explain(&explain),
         Command::Demo(demo) => demo::demo(&demo),
         Command::Certs(certs) => certs::certs(&certs),
+        Command::Config(print) => config::config(&print),
+        Command::Completions(completions) => manual::completions(&completions),
+        Command::Man(man) => manual::man(&man),
     };
     done.unwrap_or_else(|error| {
         say_error(&error);

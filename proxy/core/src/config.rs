@@ -23,6 +23,8 @@ mod problem;
 mod process;
 mod raw;
 mod read;
+#[cfg(feature = "schema")]
+mod schema;
 #[cfg(test)]
 mod tests;
 mod unavailable;
@@ -31,6 +33,8 @@ pub use address::{AddressRules, Cidr, Forbidden};
 pub use bounds::{Limits, Timeouts};
 pub use problem::{Problem, Problems, Severity};
 pub use process::{AccessFormat, AccessTarget, AdminAddress, EventFormat, LogConfig, ProcessConfig};
+#[cfg(feature = "schema")]
+pub use schema::schema;
 
 /// Where a text comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +84,14 @@ pub fn parse(text: &str, source: &Source) -> Parsed {
     }
 }
 
+/// The default configuration as a file: every key with its default and its meaning.
+///
+/// A key without a default, or one that stands in a table which there may be several of, is commented out
+/// with `#` and no space, and shows an example.
+pub const DEFAULT: &str = include_str!("config/default.toml");
+
 /// Everything a gateway process is told.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// What the gateway itself needs.
     pub gateway: GatewayConfig,

@@ -6,11 +6,13 @@
 //!
 //! A connection meets the modules in this order: [`sni`] (what was asked for), [`table`] (which
 //! service that is), [`spiffe`] and [`policy`] (who asks, and whether they may), [`endpoint`] (where
-//! to), [`outcome`] (what came of it). [`config`] is where all of it comes from.
+//! to), [`outcome`] (what came of it). [`config`] is where all of it comes from; [`explain`] tells the story
+//! beforehand.
 
 pub mod access_log;
 pub mod config;
 pub mod endpoint;
+pub mod explain;
 pub mod outcome;
 pub mod policy;
 pub mod service;

@@ -87,6 +87,20 @@ impl IdPattern {
         }
     }
 
+    /// Somebody whom the pattern names; `None` if no ID of a legal length would do.
+    pub fn example(&self) -> Option<SpiffeId> {
+        match self {
+            Self::Exact(id) => Some(id.clone()),
+            Self::Namespace(domain, namespace) => {
+                SpiffeId::parse(&format!("spiffe://{domain}/ns/{namespace}/sa/any")).ok()
+            }
+            Self::ServiceAccount(domain, account) => {
+                SpiffeId::parse(&format!("spiffe://{domain}/ns/any/sa/{account}")).ok()
+            }
+            Self::Domain(domain) => SpiffeId::parse(&format!("spiffe://{domain}/any")).ok(),
+        }
+    }
+
     /// Whether `id` is among those that the pattern names.
     pub fn matches(&self, id: &SpiffeId) -> bool {
         match self {
@@ -125,7 +139,8 @@ pub struct Grant {
 }
 
 impl Grant {
-    fn allows(&self, identity: &Identity) -> bool {
+    /// Whether it allows this caller.
+    pub fn allows(&self, identity: &Identity) -> bool {
         self.id.matches(&identity.id) && self.from.as_ref().is_none_or(|from| *from == identity.trust)
     }
 }
@@ -147,6 +162,16 @@ pub enum Authorization {
     Enforce,
     /// The caller is let through and logged as `would_deny`. Authentication is never relaxed.
     Audit,
+}
+
+impl Authorization {
+    /// The word for it in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+        }
+    }
 }
 
 /// Who may call a service.
@@ -247,6 +272,7 @@ mod tests {
             let parsed = IdPattern::parse(pattern).unwrap();
             assert_eq!(parsed.matches(&SpiffeId::parse(id).unwrap()), expected, "{pattern} on {id}");
             assert_eq!(parsed.to_string(), pattern);
+            assert!(parsed.matches(&parsed.example().unwrap()), "{pattern}");
         }
     }
 

@@ -47,6 +47,18 @@ pub enum Balance {
     SourceHash,
 }
 
+impl Balance {
+    /// The word for it in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LeastRequest => "least_request",
+            Self::RoundRobin => "round_robin",
+            Self::Random => "random",
+            Self::SourceHash => "source_hash",
+        }
+    }
+}
+
 /// Which application protocols a terminated service selects.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Alpn {
@@ -140,6 +152,13 @@ pub struct Subset {
     pub labels: Labels,
 }
 
+impl Subset {
+    /// Whether an endpoint belongs to the subset.
+    pub fn has(&self, endpoint: &EndpointSpec) -> bool {
+        self.labels.iter().all(|(key, value)| endpoint.labels.get(key) == Some(value))
+    }
+}
+
 /// One service as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -212,7 +231,7 @@ impl Service {
 }
 
 /// Every service that is to be served, immutable and free of conflicts.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     services: Vec<Arc<Service>>,
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::endpoint::{Endpoint, Member, Pool};
-use crate::service::{EndpointSpec, HostPort, Service, Snapshot, Subset, Target};
+use crate::service::{EndpointSpec, HostPort, Service, Snapshot, Target};
 use crate::sni::{NamePattern, Sni};
 
 /// Where a server name leads.
@@ -20,6 +20,15 @@ pub struct Route {
     pub subset: Option<Arc<str>>,
     /// The endpoints of the service or subset.
     pub pool: Pool,
+}
+
+/// A route, and what it was found by.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// The route.
+    pub route: &'a Arc<Route>,
+    /// The suffix that matched, without its `*.`; `None` where the whole name did.
+    pub suffix: Option<&'a Sni>,
 }
 
 /// Every name that leads somewhere.
@@ -62,7 +71,7 @@ impl Table {
                     .map(|route| route.pool.turns().clone());
                 let chosen = members
                     .iter()
-                    .filter(|(spec, _)| subset.is_none_or(|subset| belongs(spec, subset)))
+                    .filter(|(spec, _)| subset.is_none_or(|subset| subset.has(spec)))
                     .map(|(_, member)| member.clone())
                     .collect();
                 let route = Route {
@@ -79,16 +88,21 @@ impl Table {
 
     /// Finds where `name`, already lower-cased, leads.
     pub fn find(&self, name: &str) -> Option<&Arc<Route>> {
+        self.seek(name).map(|found| found.route)
+    }
+
+    /// Finds where `name`, already lower-cased, leads, and by what.
+    pub fn seek(&self, name: &str) -> Option<Found<'_>> {
         if let Some(route) = self.exact.get(name) {
-            return Some(route);
+            return Some(Found { route, suffix: None });
         }
         if self.suffixes.is_empty() {
             return None;
         }
         let mut rest = name;
         while let Some((_, suffix)) = rest.split_once('.') {
-            if let Some(route) = self.suffixes.get(suffix) {
-                return Some(route);
+            if let Some((suffix, route)) = self.suffixes.get_key_value(suffix) {
+                return Some(Found { route, suffix: Some(suffix) });
             }
             rest = suffix;
         }
@@ -109,10 +123,6 @@ impl Table {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-fn belongs(spec: &EndpointSpec, subset: &Subset) -> bool {
-    subset.labels.iter().all(|(key, value)| spec.labels.get(key) == Some(value))
 }
 
 /// The endpoint of this address: the one already used, the one known from before, or a new one.

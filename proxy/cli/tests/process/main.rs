@@ -2,7 +2,10 @@
 
 #![cfg(test)]
 
+mod access_log;
+mod config;
 mod demo;
+mod explain;
 mod metrics;
 mod readme;
 mod run;

@@ -3,6 +3,9 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+/// How access-log lines are written.
+pub use crate::access_log::Format as AccessFormat;
+
 /// What only the process needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessConfig {
@@ -86,12 +89,4 @@ pub enum AccessTarget {
     Off,
     /// To this file, appended.
     File(PathBuf),
-}
-
-/// How access-log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AccessFormat {
-    /// Istio's keys and ours, one JSON object per line.
-    #[default]
-    Json,
 }

@@ -18,6 +18,8 @@ pub(super) use process::{
     RawAccessFormat, RawAddress, RawControl, RawDecision, RawEventFormat, RawLog, RawRuntime,
 };
 pub(super) use scalar::{AutoOr, DurationText, Number, OffOr, OneOrMany};
+#[cfg(feature = "schema")]
+pub(super) use service::RawBoundGrant;
 pub(super) use service::{
     RawAuthorization, RawBalance, RawCloseNotify, RawEndpoint, RawGrant, RawMode, RawService, RawSubset,
 };
@@ -30,6 +32,7 @@ pub(super) type List<T> = Field<Vec<Field<T>>>;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawConfig {
     /// How the gateway is called in logs and to the control plane.
@@ -68,6 +71,7 @@ pub(super) struct RawConfig {
 
 /// `[node]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawNode {
     /// The name of this gateway. Default: `$POD_NAME`, else the host name.
@@ -80,6 +84,7 @@ pub(super) struct RawNode {
 
 /// `[identity]` and `[identities.NAME]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawIdentity {
     /// The certificate chain, PEM: leaf first, then intermediates. Goes with `private_key`.
@@ -92,13 +97,16 @@ pub(super) struct RawIdentity {
 
 /// `[[trust]]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawTrust {
     /// The name of the entry. Default: the domain.
     pub(super) name: Option<Field<String>>,
     /// The SPIFFE trust domain it vouches for. Required.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub(super) domain: Option<Field<String>>,
     /// The file with its roots: PEM, or a SPIFFE trust bundle (JSON). Required.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub(super) bundle: Option<Field<String>>,
     /// The file with its certificate revocation lists, PEM. Default: none.
     pub(super) crl: Option<Field<String>>,

@@ -3,7 +3,7 @@
 //! This is the one list of them; an entry goes when what it names is built.
 
 use super::findings::{Complaint, Findings, Place};
-use super::raw::{List, OffOr, RawAccessFormat, RawConfig, RawProxyProtocol, RawService};
+use super::raw::{List, OffOr, RawConfig, RawProxyProtocol, RawService};
 use super::read::Field;
 
 struct Unavailable {
@@ -15,7 +15,7 @@ struct Unavailable {
     asked: fn(&RawConfig) -> Vec<Place>,
 }
 
-const LIST: [Unavailable; 8] = [
+const LIST: [Unavailable; 6] = [
     Unavailable {
         what: "the PROXY protocol in front of the gateway",
         instead: "remove it, or write \"off\"",
@@ -65,16 +65,6 @@ const LIST: [Unavailable; 8] = [
             fields.into_iter().flatten().filter(number).map(|field| field.place).collect()
         },
     },
-    Unavailable {
-        what: "Alibaba's access-log format",
-        instead: "write \"json\"",
-        asked: |raw| access_format(raw, RawAccessFormat::Asm),
-    },
-    Unavailable {
-        what: "Istio's text format of the access log",
-        instead: "write \"json\"",
-        asked: |raw| access_format(raw, RawAccessFormat::Text),
-    },
 ];
 
 /// Notes every use of what is not available.
@@ -105,9 +95,4 @@ fn filled<T>(list: Option<&List<T>>) -> Option<Place> {
 fn services(raw: &RawConfig, asked: impl Fn(&RawService) -> Option<Place>) -> Vec<Place> {
     let services = said(raw.service.as_ref()).into_iter().flatten();
     services.filter_map(|field| asked(field.value.as_ref()?)).collect()
-}
-
-fn access_format(raw: &RawConfig, format: RawAccessFormat) -> Vec<Place> {
-    let field = said(raw.log.as_ref()).and_then(|raw| raw.access_format.as_ref());
-    places(field.filter(|field| field.value == Some(format)))
 }

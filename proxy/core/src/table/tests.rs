@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::endpoint::{Asking, Choice};
 use crate::policy::{Authorization, Policy};
-use crate::service::{Alpn, Balance, Conflict, Labels, MissingCloseNotify, Mode};
+use crate::service::{Alpn, Balance, Conflict, Labels, MissingCloseNotify, Mode, Subset};
 
 fn labels(version: &str) -> Labels {
     [("version".to_owned(), version.to_owned())].into()

@@ -92,8 +92,8 @@ fn log(raw: Option<Field<RawLog>>, dir: &Path, found: &mut Findings) -> LogConfi
     });
     let access_format = raw.access_format.and_then(|field| field.value).map(|format| match format {
         RawAccessFormat::Json => AccessFormat::Json,
-        // Refused as not available, wherever it is written.
-        RawAccessFormat::Asm | RawAccessFormat::Text => AccessFormat::default(),
+        RawAccessFormat::Asm => AccessFormat::Asm,
+        RawAccessFormat::Text => AccessFormat::Text,
     });
     LogConfig {
         level: found.meaning(raw.level.as_ref(), text::not_empty).unwrap_or(default.level),

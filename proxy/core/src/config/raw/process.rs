@@ -7,6 +7,7 @@ use crate::config::read::Field;
 
 /// `[runtime]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawRuntime {
     /// Worker threads. Default `auto`: the CPU quota of the cgroup, else cores.
@@ -15,6 +16,7 @@ pub(in crate::config) struct RawRuntime {
 
 /// `[control]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawControl {
     /// URLs of control servers, in order of preference. Default: none.
@@ -29,6 +31,7 @@ pub(in crate::config) struct RawControl {
 
 /// What a configuration stream may decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawDecision {
     /// Which services there are.
@@ -47,6 +50,7 @@ pub(in crate::config) enum RawDecision {
 
 /// `[health]`, `[metrics]` and `[admin]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawAddress {
     /// Where it listens.
@@ -55,6 +59,7 @@ pub(in crate::config) struct RawAddress {
 
 /// `[log]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawLog {
     /// A level, or a filter such as `info,landbridge=debug`. Default `info`.
@@ -69,6 +74,7 @@ pub(in crate::config) struct RawLog {
 
 /// `log.format`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawEventFormat {
     /// For people.
@@ -79,6 +85,7 @@ pub(in crate::config) enum RawEventFormat {
 
 /// `log.access_format`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawAccessFormat {
     /// Istio's keys and ours.

@@ -12,6 +12,7 @@ use crate::config::read::Field;
 
 /// `[[service]]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawService {
     /// The host name of the service. Required with `port`, or else `sni` is.
@@ -48,6 +49,7 @@ pub(in crate::config) struct RawService {
 
 /// `service.mode`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawMode {
     /// The gateway terminates mutual TLS.
@@ -58,6 +60,7 @@ pub(in crate::config) enum RawMode {
 
 /// `service.authorization`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawAuthorization {
     /// The caller is refused.
@@ -68,6 +71,7 @@ pub(in crate::config) enum RawAuthorization {
 
 /// `service.balance`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawBalance {
     /// The endpoint with the fewest connections for its weight.
@@ -82,6 +86,7 @@ pub(in crate::config) enum RawBalance {
 
 /// `service.missing_close_notify`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawCloseNotify {
     /// The other side sees a reset.
@@ -92,6 +97,7 @@ pub(in crate::config) enum RawCloseNotify {
 
 /// `service.send_proxy`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawSendProxy {
     /// The binary header, with the SNI, the TLS version and the SPIFFE ID.
@@ -100,9 +106,11 @@ pub(in crate::config) enum RawSendProxy {
 
 /// `service.endpoints[]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawEndpoint {
     /// `IP:port` or `host:port`. Required.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub(in crate::config) address: Option<Field<String>>,
     /// Its share of connections. Default 1.
     pub(in crate::config) weight: Option<Field<Number<1, 1_000_000>>>,
@@ -116,16 +124,20 @@ pub(in crate::config) struct RawEndpoint {
 
 /// `[[service.subset]]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawSubset {
     /// Its name, a part of the key. Required.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub(in crate::config) name: Option<Field<String>>,
     /// An endpoint belongs to it if it has all of these. Required.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub(in crate::config) labels: Option<Field<BTreeMap<String, Field<String>>>>,
 }
 
 /// `[service.upstream_tls]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawUpstreamTls {
     /// SPIFFE IDs that an endpoint must present.
@@ -149,9 +161,13 @@ pub(in crate::config) enum RawGrant {
 
 /// `{ id = "…", from = "…" }`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct RawBoundGrant {
+pub(in crate::config) struct RawBoundGrant {
+    /// The pattern. Required.
+    #[cfg_attr(feature = "schema", schemars(required))]
     id: Option<Field<String>>,
+    /// The name of the trust entry that must vouch for the caller. Default: any of the pattern's domain.
     from: Option<Field<String>>,
 }
 

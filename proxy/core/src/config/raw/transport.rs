@@ -7,6 +7,7 @@ use crate::config::read::Field;
 
 /// `[listener]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawListener {
     /// One address or a list. Default `[::]:15443`, dual stack; port 0 picks one.
@@ -19,6 +20,7 @@ pub(in crate::config) struct RawListener {
 
 /// `listener.proxy_protocol`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(in crate::config) enum RawProxyProtocol {
     /// Nobody speaks it.
@@ -29,6 +31,7 @@ pub(in crate::config) enum RawProxyProtocol {
 
 /// `[tls]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawTls {
     /// The lowest version accepted. Default `1.3`.
@@ -39,6 +42,7 @@ pub(in crate::config) struct RawTls {
 
 /// `tls.min`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(in crate::config) enum RawMinTls {
     /// AEAD suites and the extended master secret only.
     #[serde(rename = "1.2")]
@@ -50,6 +54,7 @@ pub(in crate::config) enum RawMinTls {
 
 /// `[endpoints]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawEndpointRules {
     /// Where endpoints from the stream or DNS may point. Default: empty, which is anything but loopback,
@@ -59,6 +64,7 @@ pub(in crate::config) struct RawEndpointRules {
 
 /// `[timeouts]`: `"250ms"`, `"5s"`, `"1h"` or `"off"` each.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawTimeouts {
     /// First byte to complete ClientHello, absolute. Default `5s`.
@@ -89,6 +95,7 @@ pub(in crate::config) struct RawTimeouts {
 
 /// `[limits]`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawLimits {
     /// Connections at once. Default `auto`: from memory and open files.

@@ -298,8 +298,6 @@ fn what_this_version_does_not_do_is_refused_and_never_ignored() {
         ("limits.per_service = 5", 22, "limits.per_service: a limit for each service, identity or source"),
         ("limits.per_identity = 5", 23, "limits.per_identity: a limit for each service, identity or source"),
         ("limits.per_source = 5", 21, "limits.per_source: a limit for each service, identity or source"),
-        ("log.access_format = 'asm'", 21, "log.access_format: Alibaba's access-log format"),
-        ("log.access_format = 'text'", 21, "log.access_format: Istio's text format of the access log"),
     ];
     for (text, column, expected) in cases {
         let said = said(text);
