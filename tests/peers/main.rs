@@ -7,4 +7,8 @@
 
 mod scene;
 
+mod asm;
 mod envoy;
+mod refused;
+mod san;
+mod three_clusters;
