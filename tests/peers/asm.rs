@@ -8,7 +8,7 @@ use landbridge_testkit::server::Server;
 use landbridge_testkit::world::{HTTPBIN, World};
 use serde_json::{Value, json};
 
-use crate::scene::{envoy, start_sidecar};
+use crate::scene::{envoy, start_sidecar, told};
 
 /// A line as an object.
 fn line(format: Format, outcome: &Outcome) -> Value {
@@ -33,7 +33,7 @@ async fn the_asm_document_s_call_from_sleep_to_httpbin_is_logged_as_the_document
 
     let answer = http::ask(sidecar.listener("http").await, "httpbin:8000", "/get").await.unwrap();
     assert_eq!(answer.status, 200);
-    let outcome = gateway.outcome().await;
+    let outcome = told(&mut gateway).await;
     assert_eq!(outcome.reason, Reason::Done, "{:?}", outcome.error);
 
     let asm = line(Format::Asm, &outcome);

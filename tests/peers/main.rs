@@ -8,7 +8,11 @@
 mod scene;
 
 mod asm;
+mod balancers;
+mod curl;
 mod envoy;
+mod languages;
+mod openssl;
 mod refused;
 mod san;
 mod three_clusters;

@@ -1,7 +1,8 @@
 //! What Envoy makes of a refusal: the reason in its own words, and whether it tries elsewhere.
 
-use landbridge::outcome::{Outcome, Reason};
+use landbridge::outcome::Reason;
 use landbridge_testkit::envoy::Envoy;
+use landbridge_testkit::gateway::TestGateway;
 use landbridge_testkit::http;
 use landbridge_testkit::server::Server;
 use landbridge_testkit::world::{HTTPBIN, World};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::scene::{GATEWAY_ID, envoy, sidecar, sidecar_of, start_sidecar};
+use crate::scene::{GATEWAY_ID, envoy, sidecar, sidecar_of, start_sidecar, told};
 
 /// Calls through a sidecar to a gateway that refuses; returns the sidecar's log line.
 async fn refused(sidecar: &Envoy) -> Value {
@@ -31,7 +32,9 @@ async fn fails_to_connect(sidecar: &Envoy, alert: &str) {
     assert_eq!(sidecar.counter("tcp", "upstream_cx_connect_fail").await, 3, "{line}");
 }
 
-fn told(outcome: &Outcome, reason: Reason) {
+/// Checks the gateway's word for it.
+async fn is_told(gateway: &mut TestGateway, reason: Reason) {
+    let outcome = told(gateway).await;
     assert_eq!(outcome.reason, reason, "{:?}", outcome.error);
     assert_eq!((outcome.received, outcome.sent), (0, 0));
     assert_eq!(outcome.sni.as_deref(), Some(HTTPBIN));
@@ -47,7 +50,7 @@ async fn a_refusal_after_envoy_s_own_handshake_is_no_failed_connect_and_is_not_t
     let template = sidecar_of(&world, &stranger, &[gateway.address], &[GATEWAY_ID]);
     let sidecar = Envoy::start(&program, template, &world.folder).await;
     let line = refused(&sidecar).await;
-    told(&gateway.outcome().await, Reason::Denied);
+    is_told(&mut gateway, Reason::Denied).await;
     // In TLS 1.3 the client's handshake is over before its certificate is judged. Envoy's log line for
     // TCP then says nothing of the alert (its debug log does); the gateway's is where the reason is.
     assert_eq!(sidecar.counter("tcp", "upstream_cx_connect_fail").await, 0, "{line}");
@@ -67,7 +70,7 @@ async fn envoy_sees_a_failed_connect_where_no_service_has_the_name() {
     let sidecar = start_sidecar(&program, &world, gateway.address).await;
     fails_to_connect(&sidecar, "TLSV1_ALERT_UNRECOGNIZED_NAME").await;
     for _ in 0..3 {
-        told(&gateway.outcome().await, Reason::SniUnknown);
+        is_told(&mut gateway, Reason::SniUnknown).await;
     }
     assert_eq!(endpoint.accepted(), 0);
 }
@@ -80,7 +83,7 @@ async fn envoy_sees_a_failed_connect_where_the_service_has_no_endpoint() {
     let sidecar = start_sidecar(&program, &world, gateway.address).await;
     fails_to_connect(&sidecar, "TLSV1_ALERT_INTERNAL_ERROR").await;
     for _ in 0..3 {
-        told(&gateway.outcome().await, Reason::NoEndpoint);
+        is_told(&mut gateway, Reason::NoEndpoint).await;
     }
 }
 
@@ -97,10 +100,10 @@ async fn envoy_goes_to_another_gateway_where_one_has_no_endpoint() {
     for _ in 0..2 {
         let answer = http::ask(sidecar.listener("tcp").await, "httpbin", "/").await.unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (200, "from the other gateway\n"));
-        assert_eq!(good.outcome().await.reason, Reason::Done);
+        assert_eq!(told(&mut good).await.reason, Reason::Done);
     }
     assert!(sidecar.counter("tcp", "upstream_cx_connect_fail").await >= 1);
-    told(&empty.outcome().await, Reason::NoEndpoint);
+    is_told(&mut empty, Reason::NoEndpoint).await;
 }
 
 #[tokio::test]
@@ -114,7 +117,7 @@ async fn an_http_call_through_envoy_is_answered_503_where_the_service_has_no_end
     let line: Value = serde_json::from_str(&sidecar.logged().await).unwrap();
     assert_eq!(line["flags"], "UF", "{line}");
     assert!(line["failure"].as_str().unwrap().contains("TLSV1_ALERT_INTERNAL_ERROR"), "{line}");
-    told(&gateway.outcome().await, Reason::NoEndpoint);
+    is_told(&mut gateway, Reason::NoEndpoint).await;
 }
 
 #[tokio::test]
@@ -131,5 +134,5 @@ async fn an_http_call_through_envoy_is_answered_503_where_no_grant_allows_its_id
     // The handshake was over for Envoy: the upstream closed, and its log has no word for why.
     assert_eq!(line["flags"], "UC", "{line}");
     assert_eq!(sidecar.counter("http", "ssl.connection_error").await, 1, "{line}");
-    told(&gateway.outcome().await, Reason::Denied);
+    is_told(&mut gateway, Reason::Denied).await;
 }

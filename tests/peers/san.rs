@@ -12,7 +12,7 @@ use landbridge_testkit::server::Server;
 use landbridge_testkit::world::World;
 use serde_json::Value;
 
-use crate::scene::{GATEWAY_ID, HTTPBIN_ID, envoy, example, sidecar};
+use crate::scene::{GATEWAY_ID, HTTPBIN_ID, envoy, example, sidecar, told};
 
 const SLEEP_ID: &str = "spiffe://cluster.local/ns/default/sa/sleep";
 
@@ -43,7 +43,7 @@ async fn a_sidecar_that_expects_the_service_s_identity_says_so_and_nothing_reach
     assert!(line["failure"].as_str().unwrap().contains("CERTIFICATE_VERIFY_FAILED"), "{line}");
     assert_eq!(sidecar.counter("http", "ssl.fail_verify_san").await, 1);
 
-    let outcome = gateway.outcome().await;
+    let outcome = told(&mut gateway).await;
     assert_eq!(outcome.reason, Reason::HandshakeBroken);
     assert!(outcome.reason.hint().contains("SAN check"), "{}", outcome.reason.hint());
     let error = outcome.error.unwrap();
@@ -70,8 +70,11 @@ async fn answer_1_passed_through_the_caller_sees_the_certificate_of_the_destinat
     let sidecar = Envoy::start(&program, template, &world.folder).await;
     is_answered(&sidecar).await;
 
-    let outcome = gateway.outcome().await;
-    assert_eq!(outcome.reason, Reason::Done, "{:?}", outcome.error);
+    let outcome = told(&mut gateway).await;
+    // Envoy closes when it has the answer, before it has read the close_notify behind it: its kernel may
+    // reset, and what is passed through is passed on.
+    let ends = [Reason::Done, Reason::DownstreamReset];
+    assert!(ends.contains(&outcome.reason), "{} {:?}", outcome.reason, outcome.error);
     assert_eq!((outcome.mode, outcome.peer), (Some(Mode::Passthrough), None));
     // Who called is known where TLS ends.
     let line: Value = serde_json::from_str(&destination.logged().await).unwrap();
@@ -96,7 +99,7 @@ async fn answer_2_a_caller_that_accepts_the_gateway_s_identity_too_is_served() {
     let template = sidecar(&world, &[gateway.address], &names);
     let sidecar = Envoy::start(&program, template, &world.folder).await;
     is_answered(&sidecar).await;
-    let outcome = gateway.outcome().await;
+    let outcome = told(&mut gateway).await;
     assert_eq!(outcome.reason, Reason::Done, "{:?}", outcome.error);
     assert_eq!(outcome.peer.unwrap().id.as_str(), SLEEP_ID);
 }
@@ -111,7 +114,7 @@ async fn answer_3_a_service_s_own_certificate_satisfies_a_caller_that_nobody_cha
     let template = sidecar(&world, &[gateway.address], &[HTTPBIN_ID]);
     let sidecar = Envoy::start(&program, template, &world.folder).await;
     is_answered(&sidecar).await;
-    let outcome = gateway.outcome().await;
+    let outcome = told(&mut gateway).await;
     assert_eq!(outcome.reason, Reason::Done, "{:?}", outcome.error);
     assert_eq!(outcome.peer.unwrap().id.as_str(), SLEEP_ID);
 }

@@ -2,16 +2,30 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use landbridge::Outcome;
 use landbridge_testkit::envoy::{Envoy, Template};
+use landbridge_testkit::gateway::TestGateway;
 use landbridge_testkit::peer;
 use landbridge_testkit::pki::Svid;
 use landbridge_testkit::world::{SLEEP, World};
+use tokio::time::timeout;
 
 /// The gateway's own SPIFFE ID.
 pub(crate) const GATEWAY_ID: &str = "spiffe://cluster.local/ns/istio-system/sa/eastwest";
 /// The SPIFFE ID of the service that is called.
 pub(crate) const HTTPBIN_ID: &str = "spiffe://cluster.local/ns/default/sa/httpbin";
+
+/// Waits, and not for ever.
+pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), event).await.expect("it has happened by now")
+}
+
+/// Waits for the gateway to tell of the next connection.
+pub(crate) async fn told(gateway: &mut TestGateway) -> Outcome {
+    soon(gateway.outcome()).await
+}
 
 /// Envoy, or `None` where it is absent.
 pub(crate) fn envoy() -> Option<PathBuf> {

@@ -13,7 +13,7 @@ use landbridge_testkit::pki::{Folder, Mesh};
 use landbridge_testkit::server::Server;
 use landbridge_testkit::world::{SLEEP, World};
 
-use crate::scene::{GATEWAY_ID, envoy, sidecar_of};
+use crate::scene::{GATEWAY_ID, envoy, sidecar_of, told};
 
 /// The services, one in each cluster, and what each answers.
 const SERVICES: [(&str, &str); 3] =
@@ -69,13 +69,13 @@ fn sni(name: &str) -> String {
 }
 
 /// Checks what entry and cluster tell of one call, and that no other cluster was reached.
-async fn told(entry: &mut TestGateway, clusters: &mut [Cluster], called: usize) {
-    let passed = entry.outcome().await;
+async fn both_told(entry: &mut TestGateway, clusters: &mut [Cluster], called: usize) {
+    let passed = told(entry).await;
     assert_eq!(passed.reason, Reason::Done, "{:?}", passed.error);
     assert_eq!((passed.mode, passed.peer, passed.tls), (Some(Mode::Passthrough), None, None));
     assert_eq!(passed.sni.as_deref(), Some(sni(SERVICES[called].0).as_str()));
     assert_eq!(passed.upstream.unwrap().host, clusters[called].gateway.address);
-    let ended = clusters[called].gateway.outcome().await;
+    let ended = told(&mut clusters[called].gateway).await;
     assert_eq!(ended.reason, Reason::Done, "{:?}", ended.error);
     assert_eq!(ended.peer.unwrap().id.as_str(), "spiffe://cluster.local/ns/default/sa/sleep");
     assert_eq!(ended.upstream.unwrap().host, clusters[called].endpoint.address);
@@ -93,7 +93,7 @@ async fn three_names_through_one_entry_reach_three_clusters_and_each_answers_for
         let stream = sidecar.connect(entry.address, &sni(name)).await.unwrap();
         let answered = http::ask_over(stream, name, "/").await.unwrap();
         assert_eq!((answered.status, answered.body.as_str()), (200, answer));
-        told(&mut entry, &mut clusters, index).await;
+        both_told(&mut entry, &mut clusters, index).await;
     }
 }
 
@@ -109,6 +109,6 @@ async fn envoy_reaches_three_clusters_through_one_entry_and_verifies_the_gateway
         let sidecar = Envoy::start(&program, template.replace("httpbin", name), folder).await;
         let answered = http::ask(sidecar.listener("http").await, name, "/").await.unwrap();
         assert_eq!((answered.status, answered.body.as_str()), (200, answer));
-        told(&mut entry, &mut clusters, index).await;
+        both_told(&mut entry, &mut clusters, index).await;
     }
 }

@@ -107,8 +107,8 @@ impl Envoy {
     }
 
     /// Kills it as SIGKILL does.
-    pub fn kill(self) {
-        drop(self.process);
+    pub fn kill(&mut self) {
+        self.process.kill();
     }
 
     async fn tells(&self, path: &str) -> String {

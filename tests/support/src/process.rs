@@ -1,6 +1,7 @@
 //! Real programs: started with their output in a file, waited for by event, killed when dropped.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,25 +31,21 @@ pub struct Finished {
 }
 
 impl Process {
-    /// Starts a program with nothing to read; its output goes to a file in `folder`.
+    /// Starts a program; its output goes to a file in `folder`, and its input stays open and empty.
     pub fn start(command: &mut Command, folder: &Path) -> Self {
-        Self::reading(command.stdin(Stdio::null()), folder)
-    }
-
-    /// As [`start`](Self::start), with `input` to read.
-    pub fn fed(command: &mut Command, folder: &Path, input: &[u8]) -> Self {
-        let path = numbered(folder, "input");
-        fs::write(&path, input).unwrap();
-        Self::reading(command.stdin(File::open(path).unwrap()), folder)
-    }
-
-    fn reading(command: &mut Command, folder: &Path) -> Self {
         let name = Path::new(command.get_program()).file_name().unwrap().to_string_lossy().into_owned();
         let output = numbered(folder, &name);
         let file = File::create(&output).unwrap();
-        command.stdout(file.try_clone().unwrap()).stderr(file).current_dir(folder);
+        command.stdin(Stdio::piped()).stdout(file.try_clone().unwrap()).stderr(file).current_dir(folder);
         let child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         Self { name, child, output }
+    }
+
+    /// Lets it read `input`, which must fit into a pipe (64 KiB), and leaves its input open.
+    #[must_use]
+    pub fn fed(mut self, input: &[u8]) -> Self {
+        self.child.stdin.as_mut().unwrap().write_all(input).unwrap();
+        self
     }
 
     /// What it has printed so far.
@@ -81,6 +78,13 @@ impl Process {
         .await
     }
 
+    /// Kills it, unless it has ended by itself.
+    pub fn kill(&mut self) {
+        // Either fails only where there is nothing left to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Waits until it has ended.
     pub async fn finished(mut self) -> Finished {
         let what = format!("{} has ended", self.name);
@@ -91,9 +95,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         if std::thread::panicking() {
             #[expect(clippy::print_stderr, reason = "a failed test shows what its peers said")]
             {
