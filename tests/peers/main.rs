@@ -10,6 +10,7 @@ mod scene;
 mod asm;
 mod balancers;
 mod curl;
+mod documents;
 mod envoy;
 mod languages;
 mod openssl;
