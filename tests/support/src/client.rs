@@ -11,7 +11,7 @@ use rustls::{
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor, UnixTime};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -93,9 +93,12 @@ impl Sidecar {
     }
 
     /// As [`connect`](Self::connect), over a connection that exists.
-    pub async fn secure(&self, tcp: TcpStream, sni: &str) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn secure<S>(&self, stream: S, sni: &str) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let name = ServerName::try_from(sni.to_owned()).expect("a name that TLS can carry");
-        TlsConnector::from(Arc::new(self.config.clone())).connect(name, tcp).await
+        TlsConnector::from(Arc::new(self.config.clone())).connect(name, stream).await
     }
 
     /// Connects, sends `request`, ends its own side and reads to the end.

@@ -12,9 +12,12 @@
 
 pub mod client;
 pub mod command;
+pub mod envoy;
 pub mod gateway;
+pub mod http;
 pub mod peer;
 pub mod pki;
+pub mod process;
 pub mod server;
 pub mod wire;
 pub mod world;

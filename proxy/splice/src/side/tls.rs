@@ -53,11 +53,20 @@ enum Inbound {
 }
 
 /// How far we have come in ending our direction.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Outbound {
     Open,
-    Closing,
+    Closing(Parting),
     Finished,
+}
+
+/// What the peer misses if it doesn't hear our end.
+#[derive(Clone, Copy, PartialEq)]
+enum Parting {
+    /// Nothing: it has ended too, and all of the payload is with it.
+    Courtesy,
+    /// Maybe payload, and whether that was all.
+    Needed,
 }
 
 impl Tls {
@@ -296,15 +305,26 @@ impl Tls {
     /// Reached through `Side::poll_finish` alone, which demands the proof.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.outbound == Outbound::Open {
+            self.outbound = Outbound::Closing(self.parting());
             self.connection.send_close_notify();
-            self.outbound = Outbound::Closing;
         }
-        ready!(self.poll_flush(cx))?;
-        if self.outbound == Outbound::Closing {
-            self.socket.shutdown_writing()?;
+        let flushed = ready!(self.poll_flush(cx));
+        if let Outbound::Closing(parting) = self.outbound {
+            match flushed.and_then(|()| self.socket.shutdown_writing()) {
+                // A peer that has closed altogether answers our close_notify by a reset. It is heard here already
+                // where the way is short.
+                Err(_) if parting == Parting::Courtesy => {}
+                told => told?,
+            }
             self.outbound = Outbound::Finished;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn parting(&self) -> Parting {
+        let has_ended = matches!(self.inbound, Inbound::Told);
+        let has_all = !self.connection.wants_write() && self.socket.is_acknowledged();
+        if has_ended && has_all { Parting::Courtesy } else { Parting::Needed }
     }
 }
 

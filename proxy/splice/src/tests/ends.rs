@@ -33,6 +33,40 @@ async fn a_clean_end_on_both_sides_is_clean_for_both() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_its_answer_and_closes_altogether_has_ended_cleanly() {
+    for (down, up) in ALL {
+        let (mut client, splice, mut endpoint) = spliced(down, up).await;
+        client.send(b"question").await;
+        endpoint.receive(8).await;
+        endpoint.send(b"answer").await;
+        client.receive(6).await;
+        client.finish().await;
+        // Nobody reads any more, so the kernel answers our close_notify by a reset.
+        drop(client);
+        assert_eq!(endpoint.until_end().await, Seen::Clean);
+        endpoint.finish().await;
+        let ended = splice.ended().await;
+        assert!(matches!(ended.cause, Cause::Clean), "{down:?} {up:?}: {ended:?}");
+        assert!(ended.delivered && ended.downstream_finished && ended.upstream_finished);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_altogether_before_its_answer_has_reset() {
+    for (down, up) in ALL {
+        let (mut client, splice, mut endpoint) = spliced(down, up).await;
+        client.finish().await;
+        drop(client);
+        assert_eq!(endpoint.until_end().await, Seen::Clean);
+        endpoint.send_deaf(&noise(MIB, 1)).await;
+        endpoint.finish().await;
+        let ended = splice.ended().await;
+        assert!(matches!(ended.cause, Cause::Reset(End::Downstream)), "{down:?} {up:?}: {ended:?}");
+        assert!(!ended.delivered);
+    }
+}
+
+#[tokio::test]
 async fn a_mebibyte_is_answered_after_either_side_has_ended() {
     for (down, up) in ALL {
         for client_first in [true, false] {
