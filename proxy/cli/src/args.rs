@@ -18,6 +18,10 @@ pub(crate) enum Command {
     Run(Run),
     /// Check a configuration file and everything it names, and report every problem at once.
     Validate(Validate),
+    /// Ask whether this machine, its files and its endpoints are ready for a configuration.
+    Check(Check),
+    /// Ask a URL over HTTP and exit 0 if the answer is a success: a health check where there is no curl.
+    Probe(Probe),
     /// Show it all on this machine: two clusters, a sidecar, a gateway, and a caller that is refused.
     Demo(Demo),
 }
@@ -61,6 +65,26 @@ pub(crate) struct Validate {
 pub(crate) enum ReportFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration file (TOML).
+    #[arg(short, long, value_name = "FILE", env = "LANDBRIDGE_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// How findings are written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// What to ask, such as http://127.0.0.1:15021/healthz/ready.
+    #[arg(value_name = "URL")]
+    pub(crate) url: hyper::Uri,
+    /// How long all of it may take.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: std::time::Duration,
 }
 
 #[derive(Debug, Args)]

@@ -54,18 +54,30 @@ impl std::fmt::Display for Complaint {
     }
 }
 
+/// A configuration whose text is in order, with what is worth a warning.
+pub(crate) struct Configured {
+    pub(crate) config: Config,
+    pub(crate) warnings: Vec<Complaint>,
+}
+
+/// Reads and checks the file alone, and nothing that it names.
+///
+/// # Errors
+/// Everything that is wrong, at once; warnings among it.
+pub(crate) fn configured(path: &Path) -> Result<Configured, Vec<Complaint>> {
+    let complain = |message: String| vec![Complaint::File { path: path.to_owned(), message, fatal: true }];
+    let text = read(path).map_err(complain)?;
+    let parsed = landbridge::config::parse(&text, &Source::file(path));
+    let accepted = parsed.map_err(|problems| texts(&problems))?;
+    Ok(Configured { warnings: texts(&accepted.warnings), config: accepted.config })
+}
+
 /// Reads and checks the file and every certificate, key, bundle and CRL that it names.
 ///
 /// # Errors
 /// Everything that is wrong, at once; warnings among it.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Vec<Complaint>> {
-    let complain = |message: String| vec![Complaint::File { path: path.to_owned(), message, fatal: true }];
-    let text = read(path).map_err(complain)?;
-    let parsed = landbridge::config::parse(&text, &Source::file(path));
-    let accepted = parsed.map_err(|problems| texts(&problems))?;
-    let mut complaints = texts(&accepted.warnings);
-    let config = accepted.config;
-
+    let Configured { config, warnings: mut complaints } = configured(path)?;
     let of_file = |fatal| {
         move |problem: &FileProblem| Complaint::File {
             path: problem.path.clone(),

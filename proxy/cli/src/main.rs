@@ -3,11 +3,13 @@
 mod access_log;
 mod args;
 mod banner;
+mod check;
 mod demo;
 mod listen;
 mod load;
 mod logging;
 mod observers;
+mod probe;
 mod reload;
 mod run;
 mod signals;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Run(run) => run::run(&run),
         Command::Validate(validate) => Ok(validate::validate(&validate)),
+        Command::Check(check) => check::check(&check),
+        Command::Probe(probe) => probe::probe(&probe),
         Command::Demo(demo) => demo::demo(&demo),
     };
     done.unwrap_or_else(|error| {

@@ -2,8 +2,10 @@
 
 #![cfg(test)]
 
+mod check;
 mod demo;
 mod metrics;
+mod probe;
 mod readme;
 mod run;
 mod signals;
