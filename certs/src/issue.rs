@@ -18,13 +18,22 @@ use time::OffsetDateTime;
 use crate::leaf;
 use crate::source::{Source, SourceError};
 
-mod armor;
+pub(crate) mod armor;
+mod authority;
+mod key;
 mod options;
+mod renew;
+mod revoke;
 
 use self::armor::armored;
+pub(crate) use self::authority::issued_by;
+pub use self::authority::{AuthorityError, AuthorityFiles};
+pub use self::key::{KeyError, load_key};
 pub use self::options::{
     Algorithm, CA_LIFETIME, CRL_LIFETIME, CaOptions, Extension, LEAF_LIFETIME, LeafOptions, Validity,
 };
+pub use self::renew::{NewKey, RenewError};
+pub use self::revoke::{Revocations, RevokeError};
 
 /// A certificate cannot be issued.
 #[derive(Debug, thiserror::Error)]
@@ -238,12 +247,16 @@ fn params(
 }
 
 fn generate(algorithm: Algorithm) -> Result<rcgen::KeyPair, rcgen::Error> {
-    rcgen::KeyPair::generate_for(match algorithm {
+    let key = rcgen::KeyPair::generate_for(match algorithm {
         Algorithm::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
         Algorithm::P384 => &rcgen::PKCS_ECDSA_P384_SHA384,
         Algorithm::Ed25519 => &rcgen::PKCS_ED25519,
         Algorithm::Rsa2048 => &rcgen::PKCS_RSA_SHA256,
-    })
+    })?;
+    match algorithm {
+        Algorithm::Ed25519 => key::without_public_half(&key),
+        _ => Ok(key),
+    }
 }
 
 /// 16 random bytes that are a positive INTEGER without padding (RFC 5280 section 4.1.2.2).

@@ -12,6 +12,8 @@ pub mod failure;
 pub mod hello;
 pub mod identity;
 #[cfg(feature = "issue")]
+pub mod inspect;
+#[cfg(feature = "issue")]
 pub mod issue;
 pub mod refusal;
 pub mod source;

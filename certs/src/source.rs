@@ -161,6 +161,12 @@ impl Source {
         self.decode("private key", "PRIVATE KEY", "pkey")
     }
 
+    /// Whether there is a section of this label, readable or not.
+    #[cfg(feature = "issue")]
+    pub(crate) fn announces(&self, label: &str) -> bool {
+        occurrences(&self.text, format!("-----BEGIN {label}-----").as_bytes()) > 0
+    }
+
     fn sections<T: PemObject>(
         &self,
         what: &'static str,

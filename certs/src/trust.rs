@@ -15,9 +15,9 @@ use webpki::CertRevocationList;
 use crate::source::{MOST, MOST_CRL, Source};
 
 mod error;
-mod load;
-mod path;
-mod store;
+pub(crate) mod load;
+pub(crate) mod path;
+pub(crate) mod store;
 
 pub use self::error::{TrustError, TrustWarning};
 pub use self::store::{CHAIN_BYTES_MOST, CHAIN_MOST, TrustStore};

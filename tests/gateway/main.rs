@@ -3,8 +3,10 @@
 #![cfg(test)]
 
 mod bad_input;
+mod bulk;
 mod endpoints;
 mod ends;
+mod handshake;
 mod hello;
 mod lifecycle;
 mod passthrough;

@@ -3,7 +3,7 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// `der` as one PEM section.
-pub(super) fn armored(label: &str, der: &[u8]) -> String {
+pub(crate) fn armored(label: &str, der: &[u8]) -> String {
     let mut text = format!("-----BEGIN {label}-----\n");
     // 48 bytes make a line of 64 characters.
     for line in der.chunks(48) {

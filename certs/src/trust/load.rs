@@ -116,7 +116,7 @@ pub(super) fn orders(crls: &[CertRevocationList<'_>]) -> Vec<Vec<usize>> {
     (0..turns).map(turned).collect()
 }
 
-fn roots(bundle: &Source) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+pub(crate) fn roots(bundle: &Source) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let json = bundle.text.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte == b'{');
     if json { roots_of_json(bundle) } else { Ok(bundle.certificates()?) }
 }

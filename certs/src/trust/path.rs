@@ -11,7 +11,7 @@ use super::load::identified;
 use super::{Anchor, CertId, Root, TrustEntry};
 use crate::refusal::Refusal;
 
-pub(super) mod key_id;
+pub(crate) mod key_id;
 
 /// What is to be verified, and with what.
 pub(super) struct Candidate<'a> {
@@ -203,6 +203,7 @@ fn detail(error: &Error) -> String {
         Error::CrlExpired { time, next_update } => {
             format!("the CRL expired {} s ago", time.as_secs().saturating_sub(next_update.as_secs()))
         }
+        Error::CertRevoked => "a certificate of the path is revoked".to_owned(),
         Error::UnknownRevocationStatus => "no CRL is about a certificate of the path".to_owned(),
         Error::InvalidCrlSignatureForPublicKey => {
             "the CRL is not signed by the issuer of the path that it names".to_owned()

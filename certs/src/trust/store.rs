@@ -160,7 +160,7 @@ fn svid(entry: &TrustEntry, claim: Claim, path: Path, leaf: &CertificateDer<'_>)
     })
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut sum = [0; 32];
     if let Some(suite) = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13() {
         let hash = suite.common.hash_provider.hash(bytes);

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Probe(Probe),
     /// Show it all on this machine: two clusters, a sidecar, a gateway, and a caller that is refused.
     Demo(Demo),
+    /// Make, read and check certificates: a small CA for tests and small meshes.
+    Certs(crate::certs::Certs),
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod access_log;
 mod args;
 mod banner;
+mod certs;
 mod check;
 mod demo;
 mod listen;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::check(&check),
         Command::Probe(probe) => probe::probe(&probe),
         Command::Demo(demo) => demo::demo(&demo),
+        Command::Certs(certs) => certs::certs(&certs),
     };
     done.unwrap_or_else(|error| {
         say_error(&error);

@@ -94,18 +94,33 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 
 fn admit(shared: &Arc<Shared>, tcp: TcpStream, remote: SocketAddr, connections: &TaskTracker) {
     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-    // Either fails only where the client is gone already.
-    let Ok(local) = tcp.local_addr() else { return };
-    if socket::tune(&tcp, &shared.config.timeouts).is_err() {
-        return;
-    }
-    if let Ok(admission) = shared.connections.clone().try_acquire_owned() {
-        let accepted = Accepted { tcp, remote, local, admission };
-        connections.spawn(connection::run(shared.clone(), accepted));
-    } else {
+    let ready = tcp.local_addr().and_then(|local| {
+        socket::tune(&tcp, &shared.config.timeouts)?;
+        Ok(local)
+    });
+    match (ready, shared.connections.clone().try_acquire_owned()) {
+        (Ok(local), Ok(admission)) => {
+            let accepted = Accepted { tcp, remote, local, admission };
+            connections.spawn(connection::run(shared.clone(), accepted));
+        }
         // Refused before anything is spent on it; the armed socket resets as it is dropped.
-        let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let registered = shared.registry.register(id);
-        Record::new(shared, &registered.live, remote, local).finish(Reason::ConnectionLimit, None);
+        (Ok(local), Err(_)) => turn_away(shared, (remote, local), Reason::ConnectionLimit, None),
+        // The client is gone already.
+        (Err(error), _) => {
+            let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+            turn_away(shared, (remote, unknown), Reason::HandshakeReset, Some(error.to_string()));
+        }
     }
+}
+
+/// Reports a connection that goes no further than this.
+fn turn_away(
+    shared: &Arc<Shared>,
+    (remote, local): (SocketAddr, SocketAddr),
+    reason: Reason,
+    error: Option<String>,
+) {
+    let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+    let registered = shared.registry.register(id);
+    Record::new(shared, &registered.live, remote, local).finish(reason, error);
 }

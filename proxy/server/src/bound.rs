@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use landbridge_core::Reason;
 use tokio::sync::watch;
@@ -19,6 +19,9 @@ use crate::gateway::{Desired, Gateway, Shared};
 use crate::handle::{Handle, Phase};
 use crate::registry::Ending;
 use crate::updates;
+
+/// How often connections are told of the drain deadline that may not have heard of it.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// A gateway that listens and does not accept yet.
 pub struct Bound {
@@ -100,7 +103,8 @@ impl Bound {
 impl Worker {
     /// Accepts and serves on the current runtime until `shutdown` resolves and the drain is done.
     ///
-    /// Every worker of a gateway needs to be told to stop; the figures returned are its own.
+    /// Every worker of a gateway needs to be told to stop. Their figures add up: a connection is counted as
+    /// open by the worker that has it, and as cut by the worker whose deadline cut it, once.
     ///
     /// # Cancel safety
     /// As [`Bound::serve`].
@@ -122,12 +126,13 @@ impl Worker {
         let _following =
             state.map(|state| AbortOnDropHandle::new(tokio::spawn(updates::follow(shared.clone(), state))));
         shared.enter(Phase::Serving);
+        let accepts = Accepts(&shared);
 
         let drain = shutdown.await;
         let asked = Instant::now();
-        shared.enter(Phase::Draining);
+        drop(accepts);
         let open = connections.len();
-        tokio::time::sleep(drain.lag).await;
+        tokio::time::sleep(drain.patience().map_or(drain.lag, |patience| patience.min(drain.lag))).await;
         stop.cancel();
         accepting.close();
         accepting.wait().await;
@@ -140,6 +145,16 @@ impl Worker {
     }
 }
 
+/// Whoever accepts is worth being sent connections; dropping it, by the signal or with the future that
+/// serves, is the end of that.
+struct Accepts<'a>(&'a Shared);
+
+impl Drop for Accepts<'_> {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Draining);
+    }
+}
+
 /// Waits for connections to end by themselves, then cuts what is left; says how many that were.
 async fn end(shared: &Shared, connections: &TaskTracker, drain: Drain, asked: Instant) -> usize {
     let Some(patience) = drain.patience() else {
@@ -149,11 +164,16 @@ async fn end(shared: &Shared, connections: &TaskTracker, drain: Drain, asked: In
     if timeout_at((asked + patience).into(), connections.wait()).await.is_ok() {
         return 0;
     }
-    let cut = connections.len();
     let ending = Ending { reason: Reason::Drained, flush: Some(drain.flush()) };
-    shared.registry.for_each(|live| live.end(ending));
     // Their own budget ends all of them; a second more is for the tasks to be scheduled.
-    let last = asked + patience + drain.flush() + std::time::Duration::from_secs(1);
-    let _ = timeout_at(last.into(), connections.wait()).await;
-    cut
+    let last = asked + patience + drain.flush() + Duration::from_secs(1);
+    let mut cut = 0;
+    loop {
+        // Again and again, for those that were accepted and had not begun when it was last said.
+        shared.registry.for_each(|live| cut += usize::from(live.end(ending)));
+        let next = last.min(Instant::now() + AGAIN);
+        if timeout_at(next.into(), connections.wait()).await.is_ok() || last <= Instant::now() {
+            return cut;
+        }
+    }
 }

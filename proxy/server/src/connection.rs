@@ -88,6 +88,9 @@ async fn story(
     live.stand(Standing { caller, svid, sni });
     // From here on a change finds this connection; one that came before it is made up for now.
     updates::reconsider(shared, live, generation.number);
+    if let Some(ending) = live.ending() {
+        return Err(Refusal::reset(ending.reason));
+    }
     record.opened(service);
 
     let upstream = match upstream::connect(shared, &permit, &route.pool, record).await {

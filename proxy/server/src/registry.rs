@@ -142,11 +142,13 @@ impl Live {
         self.ending.get().copied()
     }
 
-    /// Ends the connection from outside; the first to do so says why.
-    pub(crate) fn end(&self, ending: Ending) {
-        if self.ending.set(ending).is_ok() {
+    /// Ends the connection from outside; the first to do so says why, and is told that it was.
+    pub(crate) fn end(&self, ending: Ending) -> bool {
+        let first = self.ending.set(ending).is_ok();
+        if first {
             self.wake.notify_waiters();
         }
+        first
     }
 
     /// Waits until somebody ends the connection from outside.
@@ -182,7 +184,9 @@ mod tests {
         let waiting = second.live.clone();
         let waiter = tokio::spawn(async move { waiting.ended().await });
         tokio::task::yield_now().await;
-        registry.for_each(|live| live.end(CUT));
+        let mut ended = 0;
+        registry.for_each(|live| ended += usize::from(live.end(CUT)));
+        assert_eq!(ended, 1, "the first one was ended before");
         assert_eq!(waiter.await.unwrap(), CUT);
 
         drop(first);
@@ -193,8 +197,8 @@ mod tests {
     async fn the_first_to_end_a_connection_says_why() {
         let registry = Registry::default();
         let registered = registry.register(1);
-        registered.live.end(CUT);
-        registered.live.end(Ending { reason: Reason::Drained, flush: Some(Duration::ZERO) });
+        assert!(registered.live.end(CUT));
+        assert!(!registered.live.end(Ending { reason: Reason::Drained, flush: Some(Duration::ZERO) }));
         assert_eq!(registered.live.ended().await, CUT);
     }
 }

@@ -1,7 +1,7 @@
 //! Host names of endpoints: resolved off the data path, all addresses, the last good answer kept.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl Resolver {
     fn permitted(&self, host: &HostPort, addresses: BTreeSet<SocketAddr>) -> Vec<SocketAddr> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let permitted = |address: &SocketAddr| {
-            if own.contains(address) {
+            if own.iter().any(|listener| reaches(*address, *listener)) {
                 tracing::warn!(host = %host.host, %address, "an endpoint's name leads to this gateway itself; passed over");
                 return false;
             }
@@ -107,4 +107,23 @@ impl Resolver {
         };
         addresses.into_iter().filter(permitted).collect()
     }
+}
+
+/// Whether a connection to `address` would come back to `listener`.
+fn reaches(address: SocketAddr, listener: SocketAddr) -> bool {
+    let (to, at) = (address.ip().to_canonical(), listener.ip().to_canonical());
+    let family = to.is_ipv4() == at.is_ipv4() || at.is_ipv6();
+    address.port() == listener.port() && (to == at || (at.is_unspecified() && family && is_ours(to)))
+}
+
+/// Whether this machine has the address: then the way there begins at the address itself. No packet is
+/// sent to find that out.
+fn is_ours(ip: IpAddr) -> bool {
+    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let begins_at = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((ip, 9))?;
+        socket.local_addr()
+    };
+    ip.is_loopback() || begins_at().is_ok_and(|from| from.ip() == ip)
 }

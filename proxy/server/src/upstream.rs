@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use landbridge_core::config::Timeouts;
 use landbridge_core::endpoint::{Active, Asking, Choice, Pool};
 use landbridge_core::outcome::UpstreamFacts;
 use landbridge_core::{Endpoint, Permit, Reason};
@@ -75,7 +76,7 @@ pub(crate) async fn connect(
         record.note(|outcome| outcome.upstream = facts(host, local, Some(connected.took)));
         return Ok(connected);
     }
-    tries.pass_over_silent();
+    tries.pass_over_silent(tries.tried.len());
     record.note(|outcome| {
         outcome.upstream = tries.tried.last().and_then(|host| facts(*host, None, None));
     });
@@ -117,7 +118,10 @@ impl Tries<'_> {
                 Ok(tcp) => {
                     endpoint.connected();
                     // Whoever was asked before the winner and is silent still is not worth asking soon.
-                    self.pass_over_silent();
+                    let winner = endpoint.address();
+                    self.pass_over_silent(
+                        self.tried.iter().take_while(|address| **address != winner).count(),
+                    );
                     return Some(Connected { tcp, active, took: self.started.elapsed() });
                 }
                 Err(error) => {
@@ -138,26 +142,25 @@ impl Tries<'_> {
         self.tried.push(address);
         let active = endpoint.begin();
         let timeouts = self.shared.config.timeouts.clone();
-        let dial = async move {
-            let dialled = async {
-                let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-                let tcp = socket.connect(address).await?;
-                socket::tune(&tcp, &timeouts)?;
-                Ok(tcp)
-            };
+        let running = async move {
             let limit = timeouts.connect.unwrap_or(Duration::MAX);
-            let result =
-                timeout(limit, dialled).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            let result = timeout(limit, dial(address, &timeouts))
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             (active, result)
         };
-        self.running.push((endpoint.clone(), Box::pin(dial)));
+        self.running.push((endpoint.clone(), Box::pin(running)));
         true
     }
 
-    /// Ends the tries that have not answered, and lets their endpoints be passed over for a while.
-    fn pass_over_silent(&mut self) {
+    /// Ends the tries that have not answered. Of those that were among the `first` to begin, the
+    /// endpoints are passed over for a while; the others had less time than the winner.
+    fn pass_over_silent(&mut self, first: usize) {
+        let (now, blamed) = (self.shared.epoch.elapsed(), self.tried.get(..first).unwrap_or_default());
         for (endpoint, _) in self.running.drain(..) {
-            endpoint.failed(self.shared.epoch.elapsed());
+            if blamed.contains(&endpoint.address()) {
+                endpoint.failed(now);
+            }
         }
     }
 
@@ -174,6 +177,15 @@ impl Tries<'_> {
             None => Refusal::reset(Reason::ConnectTimeout).because("no endpoint answered in time"),
         }
     }
+}
+
+/// Dropped before it is done, it leaves the endpoint a reset, never an empty stream that ended cleanly.
+async fn dial(address: SocketAddr, timeouts: &Timeouts) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_zero_linger()?;
+    let tcp = socket.connect(address).await?;
+    socket::tune(&tcp, timeouts)?;
+    Ok(tcp)
 }
 
 /// Waits for the first of the running tries to end, and takes it out.
@@ -204,4 +216,26 @@ fn is_our_own(error: &io::Error) -> bool {
 /// A number that is different each time; it only spreads load.
 fn entropy() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_try_that_is_given_up_after_it_connected_is_a_reset_at_the_endpoint() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let timeouts = Timeouts::default();
+        let mut trying = Box::pin(dial(listener.local_addr().unwrap(), &timeouts));
+        assert!(trying.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        // The kernel has made the connection by now; nobody has told the try of it.
+        let (mut accepted, _) = listener.accept().unwrap();
+        drop(trying);
+        let end = accepted.read(&mut [0; 1]).map_err(|error| error.kind());
+        assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
+    }
 }

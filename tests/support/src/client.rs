@@ -30,7 +30,7 @@ pub struct Sidecar {
 }
 
 /// What a caller saw instead of a working stream.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saw {
     /// A fatal alert of this number.
     Alert(u8),
@@ -49,10 +49,10 @@ pub enum Saw {
 impl Sidecar {
     /// A sidecar with this identity that believes the CAs of `roots` (PEM).
     pub fn new(identity: &Svid, roots: &str) -> Self {
-        let chain =
-            CertificateDer::pem_slice_iter(identity.chain.as_bytes()).collect::<Result<_, _>>().unwrap();
         let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-        let config = builder(&[&rustls::version::TLS13], roots).with_client_auth_cert(chain, key).unwrap();
+        let config = builder(&[&rustls::version::TLS13], roots)
+            .with_client_auth_cert(identity.certificates(), key)
+            .unwrap();
         Self { config }.alpn(&SIDECAR_ALPN)
     }
 
@@ -63,10 +63,10 @@ impl Sidecar {
 
     /// One that speaks TLS 1.2 only.
     pub fn tls12(identity: &Svid, roots: &str) -> Self {
-        let chain =
-            CertificateDer::pem_slice_iter(identity.chain.as_bytes()).collect::<Result<_, _>>().unwrap();
         let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-        let config = builder(&[&rustls::version::TLS12], roots).with_client_auth_cert(chain, key).unwrap();
+        let config = builder(&[&rustls::version::TLS12], roots)
+            .with_client_auth_cert(identity.certificates(), key)
+            .unwrap();
         Self { config }.alpn(&SIDECAR_ALPN)
     }
 

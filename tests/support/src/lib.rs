@@ -16,4 +16,15 @@ pub mod gateway;
 pub mod peer;
 pub mod pki;
 pub mod server;
+pub mod wire;
 pub mod world;
+
+use std::time::Duration;
+
+/// Longer than anything that is waited for should ever take; only a failing test waits this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for what should come soon, and fails by saying what did not.
+pub async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, coming).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}

@@ -1,6 +1,7 @@
 //! Real peers: found, or skipped loudly, or demanded.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -16,9 +17,23 @@ pub fn find(program: &str, enable: &str) -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "tests are switched by the environment")]
     let required = std::env::var_os("LANDBRIDGE_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
     assert!(!required, "{program} is absent, and LANDBRIDGE_REQUIRE_PEERS is set; to enable: {enable}");
+    skip(&format!("{program} is absent; to enable: {enable}"));
+    None
+}
+
+/// Whether this machine has IPv6 on its loopback interface; says so where it has not.
+pub fn has_ipv6() -> bool {
+    let bound = TcpListener::bind("[::1]:0");
+    if let Err(error) = &bound {
+        skip(&format!(
+            "::1 cannot be listened on ({error}); to enable: sysctl net.ipv6.conf.lo.disable_ipv6=0"
+        ));
+    }
+    bound.is_ok()
+}
+
+fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Not by a macro: those of passing tests are captured, and a skip should be seen.
-    let said = writeln!(std::io::stderr(), "SKIPPED {test}: {program} is absent; to enable: {enable}");
-    said.expect("standard error can be written to");
-    None
+    writeln!(std::io::stderr(), "SKIPPED {test}: {why}").expect("standard error can be written to");
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use landbridge::spiffe::TrustDomain;
 use landbridge_certs::issue::{Ca, Issued, LeafOptions, Validity};
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use tempfile::TempDir;
 
 /// The PKI of one cluster.
@@ -25,6 +26,13 @@ pub struct Svid {
     pub key: String,
     /// The leaf's serial number.
     pub serial: Vec<u8>,
+}
+
+impl Svid {
+    /// The chain as TLS sends it.
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        CertificateDer::pem_slice_iter(self.chain.as_bytes()).collect::<Result<_, _>>().unwrap()
+    }
 }
 
 impl From<Issued> for Svid {

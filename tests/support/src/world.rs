@@ -70,6 +70,13 @@ endpoints = [{}]
         )
     }
 
+    /// The same service, passed through to endpoints with TLS of their own.
+    pub fn httpbin_passed_through(endpoints: &[SocketAddr], more: &str) -> String {
+        let service = Self::httpbin(endpoints, more);
+        let lines: Vec<&str> = service.lines().filter(|line| !line.starts_with("allow")).collect();
+        lines.join("\n").replace("port = 8000", "port = 8000\nmode = \"passthrough\"") + "\n"
+    }
+
     /// A gateway that serves `services` (TOML).
     pub async fn gateway(&self, services: &str) -> TestGateway {
         TestGateway::start(&(Self::head() + services), self.folder.path()).await

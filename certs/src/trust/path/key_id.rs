@@ -7,7 +7,7 @@ use x509_parser::extensions::ParsedExtension;
 use crate::leaf;
 
 /// The identifier of the certificate's own key.
-pub(in crate::trust) fn of_subject<'a>(certificate: &X509Certificate<'a>) -> Option<&'a [u8]> {
+pub(crate) fn of_subject<'a>(certificate: &X509Certificate<'a>) -> Option<&'a [u8]> {
     certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
         ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0),
         _ => None,
