@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Run(Run),
     Validate(Validate),
     Explain(Explain),
+    Check(Check),
+    Probe(Probe),
     Demo(Demo),
     /// Make, read and check certificates: a small CA for tests and small meshes.
     Certs(crate::certs::Certs),
@@ -129,6 +131,41 @@ pub(crate) struct Explain {
     /// How it is told.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ReportFormat,
+}
+
+/// Ask whether this machine, its files and its endpoints are ready for a configuration.
+///
+/// Reads the file and everything it names, and looks at certificates and their dates, the limit of open files, the
+/// listeners' ports, the endpoints and the clock. Run it where the gateway will run, before it does.
+///
+/// Exits 0 if nothing failed, 1 if something did, 2 for a wrong use.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  landbridge check -c gateway.toml")]
+pub(crate) struct Check {
+    /// The configuration file (TOML).
+    #[arg(short, long, value_name = "FILE", env = "LANDBRIDGE_CONFIG")]
+    pub(crate) config: PathBuf,
+    /// How findings are written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: ReportFormat,
+}
+
+/// Ask a URL over HTTP: a health check where there is no curl.
+///
+/// Prints the status and the first line of the answer.
+///
+/// Exits 0 if the answer is a success, 1 if not or if there is none in time, 2 for a wrong use.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  landbridge probe http://127.0.0.1:15021/healthz/ready")]
+pub(crate) struct Probe {
+    /// What to ask, such as http://127.0.0.1:15021/healthz/ready.
+    #[arg(value_name = "URL")]
+    pub(crate) url: hyper::Uri,
+    /// How long all of it may take.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: std::time::Duration,
 }
 
 /// Show it all on this machine: two clusters, a sidecar, a gateway, and a caller that is refused.

@@ -13,7 +13,7 @@ use crate::print::{misused, print};
 
 /// Tells it step by step; 0 if the call would be let in, 1 if not, 2 if the question has no answer.
 pub(crate) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
-    let config = match load::parse(&arguments.config) {
+    let config = match load::configured(&arguments.config) {
         Ok(accepted) => accepted.config,
         Err(complaints) => {
             let said: Vec<String> = complaints.iter().map(ToString::to_string).collect();

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landbridge::config::{Accepted, Config, Problem, Problems, Severity, Source};
+use landbridge::config::{Config, Problem, Problems, Severity, Source};
 use landbridge::{Credentials, CredentialsError, Desired, FileProblem};
 
 /// The largest configuration file that is read.
@@ -54,14 +54,30 @@ impl std::fmt::Display for Complaint {
     }
 }
 
+/// A configuration whose text is in order, with what is worth a warning.
+pub(crate) struct Configured {
+    pub(crate) config: Config,
+    pub(crate) warnings: Vec<Complaint>,
+}
+
+/// Reads and checks the file alone, and nothing that it names.
+///
+/// # Errors
+/// Everything that is wrong, at once; warnings among it.
+pub(crate) fn configured(path: &Path) -> Result<Configured, Vec<Complaint>> {
+    let complain = |message: String| vec![Complaint::File { path: path.to_owned(), message, fatal: true }];
+    let text = read(path).map_err(complain)?;
+    let parsed = landbridge::config::parse(&text, &Source::file(path));
+    let accepted = parsed.map_err(|problems| texts(&problems))?;
+    Ok(Configured { warnings: texts(&accepted.warnings), config: accepted.config })
+}
+
 /// Reads and checks the file and every certificate, key, bundle and CRL that it names.
 ///
 /// # Errors
 /// Everything that is wrong, at once; warnings among it.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Vec<Complaint>> {
-    let Accepted { config, warnings } = parse(path)?;
-    let mut complaints = texts(&warnings);
-
+    let Configured { config, warnings: mut complaints } = configured(path)?;
     let of_file = |fatal| {
         move |problem: &FileProblem| Complaint::File {
             path: problem.path.clone(),
@@ -79,16 +95,6 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Vec<Complaint>> {
             Err(complaints)
         }
     }
-}
-
-/// Reads and checks the file alone, and nothing that it names.
-///
-/// # Errors
-/// Everything that is wrong with it, at once; warnings among it.
-pub(crate) fn parse(path: &Path) -> Result<Accepted, Vec<Complaint>> {
-    let complain = |message: String| vec![Complaint::File { path: path.to_owned(), message, fatal: true }];
-    let text = read(path).map_err(complain)?;
-    landbridge::config::parse(&text, &Source::file(path)).map_err(|problems| texts(&problems))
 }
 
 fn texts(problems: &Problems) -> Vec<Complaint> {

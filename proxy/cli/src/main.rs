@@ -4,6 +4,7 @@ mod access_log;
 mod args;
 mod banner;
 mod certs;
+mod check;
 mod config;
 mod demo;
 mod explain;
@@ -13,6 +14,7 @@ mod logging;
 mod manual;
 mod observers;
 mod print;
+mod probe;
 mod reload;
 mod run;
 mod signals;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         Command::Run(run) => run::run(&run),
         Command::Validate(validate) => Ok(validate::validate(&validate)),
         Command::Explain(explain) => explain::explain(&explain),
+        Command::Check(check) => check::check(&check),
+        Command::Probe(probe) => probe::probe(&probe),
         Command::Demo(demo) => demo::demo(&demo),
         Command::Certs(certs) => certs::certs(&certs),
         Command::Config(print) => config::config(&print),

@@ -151,7 +151,7 @@ fn node_id() -> String {
 }
 
 /// Takes all the open files that the hard limit allows.
-fn raise_open_files() {
+pub(crate) fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum

@@ -32,9 +32,23 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    pub(crate) fn measure(limits: &Limits) -> Result<Self, Error> {
+    /// Reads the limits of this process and works out what `limits` come to now.
+    ///
+    /// # Errors
+    /// An open-file limit that leaves no room for connections.
+    pub fn measure(limits: &Limits) -> Result<Self, Error> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self::compute(limits, getrlimit(Resource::Nofile).current, cgroup_memory(), cores)
+    }
+
+    /// The open files that all connections and everything else need.
+    pub fn open_files_needed(&self) -> u64 {
+        (self.connections as u64).saturating_mul(FILES_PER_CONNECTION).saturating_add(RESERVED_FILES)
+    }
+
+    /// The memory that all connections are counted with, in bytes, and what else there is to be with it.
+    pub fn memory_needed(&self) -> u64 {
+        (self.connections as u64).saturating_mul(BYTES_PER_CONNECTION / 3 * 4)
     }
 
     fn compute(

@@ -7,9 +7,9 @@ use landbridge::outcome::Flag;
 use landbridge::service::{Mode, Service};
 use landbridge::spiffe::Identity;
 
-use super::families::Families;
-use super::labels::{Labels, SIZE};
-use super::library::{Counter, Counters};
+use super::families::{Families, Istio};
+use super::labels::Labels;
+use super::library::Counter;
 
 /// Callers with labels of their own; further ones are `other`.
 const CALLERS: usize = 500;
@@ -39,7 +39,7 @@ pub(crate) struct Ended {
 pub(crate) struct Edges {
     /// The cluster that the gateway is in.
     cluster: String,
-    families: [Counters<SIZE>; 4],
+    istio: Istio,
     overflow: Counter,
     known: Mutex<Known>,
 }
@@ -61,11 +61,10 @@ enum Key {
 
 impl Edges {
     pub(crate) fn new(cluster: &str, families: &Families) -> Self {
-        let Families { opened, closed, received, sent, overflow, .. } = families;
         Self {
             cluster: cluster.to_owned(),
-            families: [opened, closed, received, sent].map(Clone::clone),
-            overflow: overflow.clone(),
+            istio: families.istio.clone(),
+            overflow: families.overflow.clone(),
             known: Mutex::default(),
         }
     }
@@ -124,10 +123,9 @@ impl Edges {
 
     fn make(&self, known: &mut Known, key: Key, labels: Labels) -> Arc<Edge> {
         let values = labels.values(Flag::Fine);
-        let [opened, ..] = &self.families;
         let edge = Arc::new(Edge {
             number: known.edges.len(),
-            opened: opened.with(&values),
+            opened: self.istio.opened.with(&values),
             fine: self.counters(&labels, Flag::Fine),
             labels,
         });
@@ -144,7 +142,7 @@ impl Edges {
 
     fn counters(&self, labels: &Labels, flag: Flag) -> Ended {
         let values = labels.values(flag);
-        let [_, closed, received, sent] = &self.families;
+        let Istio { closed, received, sent, .. } = &self.istio;
         Ended { closed: closed.with(&values), received: received.with(&values), sent: sent.with(&values) }
     }
 

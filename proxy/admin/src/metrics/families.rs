@@ -15,10 +15,7 @@ const CONNECTION: [f64; 11] =
 
 /// Handles to every metric of our own making.
 pub(crate) struct Families {
-    pub(crate) opened: Counters<SIZE>,
-    pub(crate) closed: Counters<SIZE>,
-    pub(crate) sent: Counters<SIZE>,
-    pub(crate) received: Counters<SIZE>,
+    pub(crate) istio: Istio,
     pub(crate) build: Gauges<3>,
     pub(crate) active: Gauges<1>,
     pub(crate) accepted: Counter,
@@ -38,26 +35,20 @@ pub(crate) struct Families {
     pub(crate) overflow: Counter,
 }
 
+/// Handles to the metrics that Istio's proxies have too.
+#[derive(Clone)]
+pub(crate) struct Istio {
+    pub(crate) opened: Counters<SIZE>,
+    pub(crate) closed: Counters<SIZE>,
+    pub(crate) sent: Counters<SIZE>,
+    pub(crate) received: Counters<SIZE>,
+}
+
 impl Families {
     /// Registers every metric, those of the process itself included.
     pub(crate) fn register(all: &mut Registry) -> Result<Self, MetricsError> {
         let families = Self {
-            opened: all.counters(
-                ("istio_tcp_connections_opened_total", "Connections that were let in to a service."),
-                ISTIO,
-            )?,
-            closed: all.counters(
-                ("istio_tcp_connections_closed_total", "Connections that were let in and have ended."),
-                ISTIO,
-            )?,
-            sent: all.counters(
-                ("istio_tcp_sent_bytes_total", "Bytes of payload sent to clients, those of running connections included."),
-                ISTIO,
-            )?,
-            received: all.counters(
-                ("istio_tcp_received_bytes_total", "Bytes of payload received from clients, those of running connections included."),
-                ISTIO,
-            )?,
+            istio: Istio::register(all)?,
             build: all.gauges(
                 ("landbridge_build_info", "Always 1; what is running."),
                 ["version", "revision", "crypto"],
@@ -121,5 +112,34 @@ impl Families {
         };
         all.process()?;
         Ok(families)
+    }
+}
+
+impl Istio {
+    fn register(all: &mut Registry) -> Result<Self, MetricsError> {
+        Ok(Self {
+            opened: all.counters(
+                ("istio_tcp_connections_opened_total", "Connections that were let in to a service."),
+                ISTIO,
+            )?,
+            closed: all.counters(
+                ("istio_tcp_connections_closed_total", "Connections that were let in and have ended."),
+                ISTIO,
+            )?,
+            sent: all.counters(
+                (
+                    "istio_tcp_sent_bytes_total",
+                    "Bytes of payload sent to clients, those of running connections included.",
+                ),
+                ISTIO,
+            )?,
+            received: all.counters(
+                (
+                    "istio_tcp_received_bytes_total",
+                    "Bytes of payload received from clients, those of running connections included.",
+                ),
+                ISTIO,
+            )?,
+        })
     }
 }

@@ -9,9 +9,15 @@ use super::labels::OTHER;
 const SERVICES: usize = 2000;
 
 /// The first services that were met.
-#[derive(Default)]
 pub(crate) struct Services {
     known: Mutex<HashSet<Arc<str>>>,
+    other: Arc<str>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self { known: Mutex::default(), other: OTHER.into() }
+    }
 }
 
 impl Services {
@@ -21,7 +27,7 @@ impl Services {
         if known.contains(service) || (known.len() < SERVICES && known.insert(service.clone())) {
             service.clone()
         } else {
-            OTHER.into()
+            self.other.clone()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is read at each scrape: states, and counts that somebody else keeps.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use landbridge::{Credentials, EndpointCounts, Phase, Reason};
@@ -29,7 +29,7 @@ impl Metrics {
     }
 
     fn read_endpoints(&self, watched: &Watched) {
-        let mut counts: BTreeMap<Arc<str>, EndpointCounts> = BTreeMap::new();
+        let mut counts: HashMap<Arc<str>, EndpointCounts> = HashMap::new();
         watched.gateway.for_each_service(|service, endpoints| {
             let count = counts.entry(self.services.label(service)).or_default();
             count.usable += endpoints.usable;

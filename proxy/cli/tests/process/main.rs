@@ -3,10 +3,12 @@
 #![cfg(test)]
 
 mod access_log;
+mod check;
 mod config;
 mod demo;
 mod explain;
 mod metrics;
+mod probe;
 mod readme;
 mod run;
 mod signals;
