@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landbridge_core::config::MinTls;
 use landbridge_core::policy::{Authorization, Grant, IdPattern, Policy};
-use landbridge_core::service::{Alpn, Balance, MissingCloseNotify, Mode};
+use landbridge_core::service::{Alpn, Balance, MissingCloseNotify, Mode, SendProxy};
 use landbridge_core::{Reason, Service, SpiffeId, TrustDomain, TrustName};
 use rustls::client::{ClientConnection, ResolvesClientCert};
 use rustls::sign::CertifiedKey;
@@ -87,6 +87,7 @@ pub(crate) fn service(allow: &[&str]) -> Service {
         subsets: Vec::new(),
         close_on_cert_expiry: false,
         missing_close_notify: MissingCloseNotify::default(),
+        send_proxy: SendProxy::default(),
     }
 }
 

@@ -10,5 +10,6 @@ mod handshake;
 mod hello;
 mod lifecycle;
 mod passthrough;
+mod proxy_protocol;
 mod reload;
 mod terminate;

@@ -151,11 +151,29 @@ pub struct Node {
 pub struct Listener {
     /// Default `[::]:15443`, dual stack; port 0 picks one.
     pub addresses: Vec<SocketAddr>,
+    /// Default off.
+    pub proxy_protocol: ProxyProtocol,
+}
+
+/// Whether a load balancer in front says who the client is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProxyProtocol {
+    /// Nobody does: a connection begins with TLS.
+    #[default]
+    Off,
+    /// Every connection comes from one of these ranges, and begins with a PROXY header of version 1 or 2.
+    Required {
+        /// Who may say it.
+        from: Vec<Cidr>,
+    },
 }
 
 impl Default for Listener {
     fn default() -> Self {
-        Self { addresses: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 15443))] }
+        Self {
+            addresses: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 15443))],
+            proxy_protocol: ProxyProtocol::Off,
+        }
     }
 }
 

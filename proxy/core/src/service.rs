@@ -85,6 +85,16 @@ pub enum MissingCloseNotify {
     Fin,
 }
 
+/// Whether an endpoint is told who the client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SendProxy {
+    /// It sees the gateway's address only.
+    #[default]
+    Off,
+    /// By a PROXY header of version 2, before the first byte of the client.
+    V2,
+}
+
 /// Where an endpoint is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
@@ -186,6 +196,8 @@ pub struct Service {
     pub close_on_cert_expiry: bool,
     /// What is made of a TLS stream that ends without close_notify.
     pub missing_close_notify: MissingCloseNotify,
+    /// Whether an endpoint is told who the client is.
+    pub send_proxy: SendProxy,
 }
 
 impl Service {
@@ -205,6 +217,7 @@ impl Service {
             subsets: Vec::new(),
             close_on_cert_expiry: false,
             missing_close_notify: MissingCloseNotify::default(),
+            send_proxy: SendProxy::default(),
         }
     }
 

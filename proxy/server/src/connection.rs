@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use crate::accept::Accepted;
 use crate::gateway::Shared;
 use crate::handshake::{self, Chosen};
+use crate::proxy_protocol;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::registry::{Ending, Live, Standing};
@@ -49,7 +50,8 @@ pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
     drop(admission);
 }
 
-/// The steps, in order: hello, snapshot, route, handshake, permit, connect, splice.
+/// The steps, in order: who the load balancer says it is, hello, snapshot, route, handshake, permit,
+/// connect, splice.
 ///
 /// No step can be skipped: `connect` takes the permit that only a policy makes, and the policy takes the
 /// caller that only a verified handshake or a passed-through service has.
@@ -59,7 +61,8 @@ async fn story(
     tcp: TcpStream,
     record: &mut Record,
 ) -> Result<Ended, Refusal> {
-    let (tcp, hello) = handshake::hello(shared, tcp, record).await?;
+    let behind = proxy_protocol::announced(shared, &tcp, record).await?;
+    let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;
 
     let generation = shared.current.load_full();
     record.note(|outcome| outcome.generation = generation.number);
@@ -93,7 +96,8 @@ async fn story(
     }
     record.opened(service);
 
-    let upstream = match upstream::connect(shared, &permit, &route.pool, record).await {
+    let preface = proxy_protocol::told_on(service, record)?;
+    let upstream = match upstream::connect(shared, &permit, &route.pool, preface, record).await {
         Ok(upstream) => upstream,
         Err(refusal) => return Err(downstream.refuse(refusal)),
     };

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use landbridge_certs::{Acceptance, Hello, HelloReader, Svid, Verdict, reason_of, select_alpn};
+use landbridge_certs::{Acceptance, Hello, HelloError, HelloReader, Svid, Verdict, reason_of, select_alpn};
 use landbridge_core::outcome::TlsFacts;
 use landbridge_core::table::Route;
 use landbridge_core::{Reason, Service};
@@ -35,17 +35,19 @@ pub(crate) struct Chosen<'a> {
     pub(crate) service: &'a Arc<Service>,
 }
 
-/// Reads the ClientHello, in whatever pieces it comes, under one absolute deadline and a cap.
+/// Reads the ClientHello, in whatever pieces it comes, under one absolute deadline and a cap; `behind` is
+/// what came of it already, behind a PROXY header.
 pub(crate) async fn hello(
     shared: &Shared,
     tcp: TcpStream,
+    behind: Vec<u8>,
     record: &mut Record,
 ) -> Result<(TcpStream, Hello), Refusal> {
     let mut reader = HelloReader::new(shared.config.limits.client_hello_bytes);
     let deadline = deadline(record.started(), shared.config.timeouts.client_hello);
     let read = tokio::select! {
         biased;
-        read = read_hello(&tcp, &mut reader) => read,
+        read = read_hello(&tcp, &behind, &mut reader) => read,
         () = deadline => Err(Refusal::reset(Reason::HelloTimeout)),
     };
     match read {
@@ -62,30 +64,35 @@ pub(crate) async fn hello(
     }
 }
 
-async fn read_hello(tcp: &TcpStream, reader: &mut HelloReader) -> Result<Hello, Refusal> {
+async fn read_hello(tcp: &TcpStream, behind: &[u8], reader: &mut HelloReader) -> Result<Hello, Refusal> {
+    let mut fed = reader.feed(behind).map_err(broken)?;
     let mut piece = [0; 2048];
     loop {
-        let gone = |reason, error: io::Error| Refusal::reset(reason).because(error.to_string());
-        tcp.readable().await.map_err(|error| gone(Reason::HandshakeReset, error))?;
-        let count = match tcp.try_read(&mut piece) {
-            Ok(0) if reader.is_empty() => return Err(Refusal::reset(Reason::Probe)),
-            Ok(0) => return Err(Refusal::reset(Reason::HandshakeClosed)),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(_) if reader.is_empty() => return Err(Refusal::reset(Reason::Probe)),
-            Err(error) => return Err(gone(Reason::HandshakeReset, error)),
+        if let Some(hello) = fed {
+            return Ok(hello);
+        }
+        let count = match read_some(tcp, &mut piece).await {
+            Ok(count) if count > 0 => count,
+            _ if reader.is_empty() => return Err(Refusal::reset(Reason::Probe)),
+            Ok(_) => return Err(Refusal::reset(Reason::HandshakeClosed)),
+            Err(error) => return Err(Refusal::reset(Reason::HandshakeReset).because(error.to_string())),
         };
-        match reader.feed(piece.get(..count).unwrap_or_default()) {
-            Ok(Some(hello)) => return Ok(hello),
-            Ok(None) => {}
-            Err(broken) => {
-                let error = broken.error.map(|error| error.to_string());
-                return Err(Refusal {
-                    reason: broken.reason,
-                    error,
-                    farewell: Farewell::Unsaid(broken.alert),
-                });
-            }
+        fed = reader.feed(piece.get(..count).unwrap_or_default()).map_err(broken)?;
+    }
+}
+
+fn broken(broken: HelloError) -> Refusal {
+    let error = broken.error.map(|error| error.to_string());
+    Refusal { reason: broken.reason, error, farewell: Farewell::Unsaid(broken.alert) }
+}
+
+/// Reads what has come; 0 is the end of the stream.
+pub(crate) async fn read_some(tcp: &TcpStream, piece: &mut [u8]) -> io::Result<usize> {
+    loop {
+        tcp.readable().await?;
+        match tcp.try_read(piece) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
         }
     }
 }
@@ -222,7 +229,7 @@ fn facts(connection: &ServerConnection) -> TlsFacts {
 }
 
 /// Resolves `limit` after `started`; never, where there is no limit.
-async fn deadline(started: Instant, limit: Option<Duration>) {
+pub(crate) async fn deadline(started: Instant, limit: Option<Duration>) {
     match limit {
         Some(limit) => tokio::time::sleep_until((started + limit).into()).await,
         None => pending().await,

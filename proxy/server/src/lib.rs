@@ -56,6 +56,7 @@ mod generation;
 mod handle;
 mod handshake;
 mod observer;
+mod proxy_protocol;
 mod record;
 mod refusal;
 mod registry;

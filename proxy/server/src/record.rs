@@ -68,6 +68,28 @@ impl Record {
         }
     }
 
+    /// Takes a load balancer's word for who the client is, and which address it dialled.
+    pub(crate) fn announce(&mut self, source: SocketAddr, destination: SocketAddr) {
+        let (source, destination) = (canonical(source), canonical(destination));
+        self.source = source.ip();
+        self.note(|outcome| {
+            tracing::debug!(
+                connection = outcome.connection_id,
+                balancer = %outcome.downstream_remote,
+                client = %source,
+                dialled = %destination,
+                "a PROXY header says who the client is",
+            );
+            outcome.downstream_remote = source;
+            outcome.downstream_local = destination;
+        });
+    }
+
+    /// What is known so far.
+    pub(crate) fn so_far(&self) -> Option<&Outcome> {
+        self.outcome.as_deref()
+    }
+
     /// The client's address.
     pub(crate) fn source(&self) -> IpAddr {
         self.source

@@ -17,6 +17,7 @@ use landbridge_core::config::Timeouts;
 use landbridge_core::endpoint::{Active, Asking, Choice, Pool};
 use landbridge_core::outcome::UpstreamFacts;
 use landbridge_core::{Endpoint, Permit, Reason};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
@@ -34,6 +35,9 @@ pub(crate) struct Connected {
     pub(crate) took: Duration,
 }
 
+/// What is written to an endpoint before any byte of the client.
+pub(crate) type Preface = Arc<[u8]>;
+
 /// One try that is under way.
 type Try = Pin<Box<dyn Future<Output = (Active, io::Result<TcpStream>)> + Send>>;
 
@@ -41,16 +45,19 @@ type Try = Pin<Box<dyn Future<Output = (Active, io::Result<TcpStream>)> + Send>>
 ///
 /// A try that fails is followed by the next endpoint at once; one that has not answered after
 /// `timeouts.connect_hedge` gets company; each may take `timeouts.connect`, all of them together
-/// `timeouts.connect_total`. The permit is what allows any of it.
+/// `timeouts.connect_total`. The permit is what allows any of it. A try includes writing `preface`, so
+/// that an endpoint which does not take it has failed.
 pub(crate) async fn connect(
     shared: &Shared,
     _permit: &Permit,
     pool: &Pool,
+    preface: Option<Preface>,
     record: &mut Record,
 ) -> Result<Connected, Refusal> {
     let mut tries = Tries {
         shared,
         pool,
+        preface,
         source: record.source(),
         started: Instant::now(),
         tried: Vec::new(),
@@ -86,6 +93,7 @@ pub(crate) async fn connect(
 struct Tries<'a> {
     shared: &'a Shared,
     pool: &'a Pool,
+    preface: Option<Preface>,
     source: IpAddr,
     started: Instant,
     tried: Vec<SocketAddr>,
@@ -142,9 +150,10 @@ impl Tries<'_> {
         self.tried.push(address);
         let active = endpoint.begin();
         let timeouts = self.shared.config.timeouts.clone();
+        let preface = self.preface.clone();
         let running = async move {
             let limit = timeouts.connect.unwrap_or(Duration::MAX);
-            let result = timeout(limit, dial(address, &timeouts))
+            let result = timeout(limit, dial(address, &timeouts, preface.as_deref()))
                 .await
                 .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
             (active, result)
@@ -180,11 +189,14 @@ impl Tries<'_> {
 }
 
 /// Dropped before it is done, it leaves the endpoint a reset, never an empty stream that ended cleanly.
-async fn dial(address: SocketAddr, timeouts: &Timeouts) -> io::Result<TcpStream> {
+async fn dial(address: SocketAddr, timeouts: &Timeouts, preface: Option<&[u8]>) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_zero_linger()?;
-    let tcp = socket.connect(address).await?;
+    let mut tcp = socket.connect(address).await?;
     socket::tune(&tcp, timeouts)?;
+    if let Some(preface) = preface {
+        tcp.write_all(preface).await?;
+    }
     Ok(tcp)
 }
 
@@ -230,12 +242,28 @@ mod tests {
     async fn a_try_that_is_given_up_after_it_connected_is_a_reset_at_the_endpoint() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let timeouts = Timeouts::default();
-        let mut trying = Box::pin(dial(listener.local_addr().unwrap(), &timeouts));
+        let mut trying = Box::pin(dial(listener.local_addr().unwrap(), &timeouts, None));
         assert!(trying.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         // The kernel has made the connection by now; nobody has told the try of it.
         let (mut accepted, _) = listener.accept().unwrap();
         drop(trying);
         let end = accepted.read(&mut [0; 1]).map_err(|error| error.kind());
         assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_does_not_take_the_preface_is_a_failed_try() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // More than the sockets hold, so that somebody has to read.
+        let preface = vec![0; 64 << 20];
+        let trying =
+            tokio::spawn(async move { dial(address, &Timeouts::default(), Some(&preface)).await.is_err() });
+        let accepted = tokio::task::spawn_blocking(move || {
+            let (mut accepted, _) = listener.accept().unwrap();
+            accepted.read_exact(&mut [0; 16]).unwrap();
+        });
+        accepted.await.unwrap();
+        assert!(trying.await.unwrap());
     }
 }

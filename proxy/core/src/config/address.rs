@@ -42,6 +42,11 @@ impl Cidr {
         address.is_ipv4() == self.base.is_ipv4() && bits(address) & self.mask() == bits(self.base)
     }
 
+    /// Whether every address of its family is in the range.
+    pub fn is_everything(&self) -> bool {
+        self.prefix == 0
+    }
+
     fn mask(&self) -> u128 {
         let width = if self.base.is_ipv4() { 32 } else { 128 };
         let host = u32::from(width - self.prefix);

@@ -56,7 +56,7 @@ pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings
     }
     let gateway = GatewayConfig {
         node: gateway::node(raw.node, found),
-        listener: super::Listener { addresses: listener.addresses },
+        listener: super::Listener { addresses: listener.addresses, proxy_protocol: listener.proxy_protocol },
         tls: gateway::tls(raw.tls, found),
         endpoints: gateway::endpoint_rules(raw.endpoints, found),
         timeouts: timeouts::timeouts(raw.timeouts, found),

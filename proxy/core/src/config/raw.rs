@@ -21,7 +21,8 @@ pub(super) use scalar::{AutoOr, DurationText, Number, OffOr, OneOrMany};
 #[cfg(feature = "schema")]
 pub(super) use service::RawBoundGrant;
 pub(super) use service::{
-    RawAuthorization, RawBalance, RawCloseNotify, RawEndpoint, RawGrant, RawMode, RawService, RawSubset,
+    RawAuthorization, RawBalance, RawCloseNotify, RawEndpoint, RawGrant, RawMode, RawSendProxy, RawService,
+    RawSubset,
 };
 pub(super) use transport::{
     RawEndpointRules, RawLimits, RawListener, RawMinTls, RawProxyProtocol, RawTimeouts, RawTls,

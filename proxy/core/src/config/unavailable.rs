@@ -3,7 +3,7 @@
 //! This is the one list of them; an entry goes when what it names is built.
 
 use super::findings::{Complaint, Findings, Place};
-use super::raw::{List, OffOr, RawConfig, RawProxyProtocol, RawService};
+use super::raw::{List, OffOr, RawConfig, RawService};
 use super::read::Field;
 
 struct Unavailable {
@@ -15,18 +15,7 @@ struct Unavailable {
     asked: fn(&RawConfig) -> Vec<Place>,
 }
 
-const LIST: [Unavailable; 6] = [
-    Unavailable {
-        what: "the PROXY protocol in front of the gateway",
-        instead: "remove it, or write \"off\"",
-        asked: |raw| {
-            let listener = said(raw.listener.as_ref());
-            let required = |field: &&Field<RawProxyProtocol>| field.value == Some(RawProxyProtocol::Required);
-            let protocol = listener.and_then(|raw| raw.proxy_protocol.as_ref()).filter(required);
-            let from = listener.and_then(|raw| filled(raw.proxy_protocol_from.as_ref()));
-            protocol.map(|field| field.place).into_iter().chain(from).collect()
-        },
-    },
+const LIST: [Unavailable; 4] = [
     Unavailable {
         what: "session resumption",
         instead: "remove it, or write false",
@@ -34,11 +23,6 @@ const LIST: [Unavailable; 6] = [
             let field = said(raw.tls.as_ref()).and_then(|raw| raw.resumption.as_ref());
             places(field.filter(|field| field.value == Some(true)))
         },
-    },
-    Unavailable {
-        what: "the PROXY protocol to endpoints",
-        instead: "remove it",
-        asked: |raw| services(raw, |service| service.send_proxy.as_ref().map(|field| field.place)),
     },
     Unavailable {
         what: "TLS to endpoints",

@@ -58,9 +58,15 @@ reasons! {
 
     /// The client closed without sending a byte, as load balancers probe. Counted, not logged.
     Probe: Dc Downstream Refusal "probe" None, "";
+    /// The connection comes from nobody who may speak the PROXY protocol, which is required.
+    ProxySource: Dpe Downstream Refusal "proxy_source_forbidden" None,
+        "the listener serves load balancers only: connect through one, or add its address to listener.proxy_protocol_from";
+    /// The connection does not begin with a PROXY header, which is required, or with a broken one.
+    ProxyHeader: Dpe Downstream Refusal "bad_proxy_header" None,
+        "let the load balancer in front send PROXY v1 or v2 over TCP before any other byte (docs/proxy-protocol.md)";
     /// The first bytes were not TLS.
     NotTls: Dpe Downstream Refusal "not_tls" Some(50),
-        "the client does not speak TLS to this port; is it plain HTTP, or a health check meant for port 15021?";
+        "the client does not speak TLS to this port; is it plain HTTP, a health check meant for port 15021, or a load balancer's PROXY header (listener.proxy_protocol)?";
     /// The ClientHello is larger than the cap.
     HelloTooLarge: Dpe Downstream Refusal "client_hello_too_large" Some(50),
         "raise limits.client_hello_bytes if a real client sends this";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::endpoint::{Asking, Choice};
 use crate::policy::{Authorization, Policy};
-use crate::service::{Alpn, Balance, Conflict, Labels, MissingCloseNotify, Mode, Subset};
+use crate::service::{Alpn, Balance, Conflict, Labels, MissingCloseNotify, Mode, SendProxy, Subset};
 
 fn labels(version: &str) -> Labels {
     [("version".to_owned(), version.to_owned())].into()
@@ -39,6 +39,7 @@ fn service(host: &str, names: &[&str]) -> Service {
         ],
         close_on_cert_expiry: false,
         missing_close_notify: MissingCloseNotify::Reset,
+        send_proxy: SendProxy::Off,
     }
 }
 

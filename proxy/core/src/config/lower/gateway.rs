@@ -7,10 +7,10 @@ use super::{section, text};
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{
     AutoOr, List, OneOrMany, RawControl, RawDecision, RawEndpointRules, RawLimits, RawListener, RawMinTls,
-    RawNode, RawTls,
+    RawNode, RawProxyProtocol, RawTls,
 };
 use crate::config::read::Field;
-use crate::config::{AddressRules, Cidr, Limits, Listener, MinTls, Node, TlsPolicy};
+use crate::config::{AddressRules, Cidr, Limits, Listener, MinTls, Node, ProxyProtocol, TlsPolicy};
 
 pub(super) fn node(raw: Option<Field<RawNode>>, found: &mut Findings) -> Node {
     let raw = section(raw);
@@ -27,11 +27,13 @@ pub(super) struct Listening {
     pub(super) addresses: Vec<SocketAddr>,
     /// Empty where the address is the default.
     pub(super) places: Vec<(SocketAddr, Place)>,
+    pub(super) proxy_protocol: ProxyProtocol,
 }
 
 pub(super) fn listener(raw: Option<Field<RawListener>>, found: &mut Findings) -> Listening {
+    let proxy_protocol = proxy_protocol(raw.as_ref(), found);
     let Some(address) = section(raw).address else {
-        return Listening { addresses: Listener::default().addresses, places: Vec::new() };
+        return Listening { addresses: Listener::default().addresses, places: Vec::new(), proxy_protocol };
     };
     let written = match address.value {
         None => Vec::new(),
@@ -57,7 +59,49 @@ pub(super) fn listener(raw: Option<Field<RawListener>>, found: &mut Findings) ->
             found.error(field.place, complaint.help("remove one of the two"));
         }
     }
-    Listening { addresses: places.iter().map(|(address, _)| *address).collect(), places }
+    Listening { addresses: places.iter().map(|(address, _)| *address).collect(), places, proxy_protocol }
+}
+
+fn proxy_protocol(raw: Option<&Field<RawListener>>, found: &mut Findings) -> ProxyProtocol {
+    const EXAMPLE: &str =
+        "list the addresses of the load balancers, such as proxy_protocol_from = [\"10.0.0.0/8\"]";
+    let Some((table, raw)) = raw.and_then(|field| Some((field.place, field.value.as_ref()?))) else {
+        return ProxyProtocol::Off;
+    };
+    let list = raw.proxy_protocol_from.as_ref();
+    let from = ranges(list, found);
+    let said = raw.proxy_protocol.as_ref().map_or(Some(RawProxyProtocol::Off), |field| field.value);
+    if said != Some(RawProxyProtocol::Required) {
+        if let Some(place) = filled(list).filter(|_| said == Some(RawProxyProtocol::Off)) {
+            found.warning(place, Complaint::new("has no effect without proxy_protocol = \"required\""));
+        }
+        return ProxyProtocol::Off;
+    }
+    match list {
+        None => {
+            let place = found.absent(table, "proxy_protocol_from");
+            found.error(place, Complaint::new("missing").help(EXAMPLE));
+        }
+        Some(field) if field.value.as_ref().is_some_and(Vec::is_empty) => {
+            found.error(field.place, Complaint::new("expected at least one range, found none").help(EXAMPLE));
+        }
+        Some(field) if from.iter().any(Cidr::is_everything) => {
+            let complaint = Complaint::new("whoever can connect may claim to be any client");
+            found.warning(field.place, complaint.help("list the addresses of the load balancers only"));
+        }
+        Some(_) => {}
+    }
+    ProxyProtocol::Required { from }
+}
+
+/// The ranges of a list that can be read.
+fn ranges(list: Option<&List<String>>, found: &mut Findings) -> Vec<Cidr> {
+    let list = list.and_then(|field| field.value.as_deref()).unwrap_or_default();
+    let range = |text: &String| {
+        Cidr::parse(text)
+            .map_err(|error| Complaint::new(format!("expected a range such as \"10.0.0.0/8\": {error}")))
+    };
+    list.iter().filter_map(|field| found.meaning(Some(field), range)).collect()
 }
 
 pub(super) fn tls(raw: Option<Field<RawTls>>, found: &mut Findings) -> TlsPolicy {
@@ -71,14 +115,7 @@ pub(super) fn tls(raw: Option<Field<RawTls>>, found: &mut Findings) -> TlsPolicy
 }
 
 pub(super) fn endpoint_rules(raw: Option<Field<RawEndpointRules>>, found: &mut Findings) -> AddressRules {
-    let ranges = section(raw).allow_cidrs.and_then(|list| list.value).unwrap_or_default();
-    let range = |text: &String| {
-        Cidr::parse(text)
-            .map_err(|error| Complaint::new(format!("expected a range such as \"10.0.0.0/8\": {error}")))
-    };
-    AddressRules {
-        allow_cidrs: ranges.iter().filter_map(|field| found.meaning(Some(field), range)).collect(),
-    }
+    AddressRules { allow_cidrs: ranges(section(raw).allow_cidrs.as_ref(), found) }
 }
 
 pub(super) fn limits(raw: Option<Field<RawLimits>>) -> Limits {

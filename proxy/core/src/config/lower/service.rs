@@ -8,8 +8,8 @@ use super::identity::Identities;
 use super::trust::Trusts;
 use super::{allow, endpoints, names, subsets};
 use crate::config::findings::{Complaint, Findings, Place};
-use crate::config::raw::{RawBalance, RawCloseNotify, RawMode, RawService};
-use crate::service::{Alpn, Balance, MissingCloseNotify, Mode, Service};
+use crate::config::raw::{RawBalance, RawCloseNotify, RawMode, RawSendProxy, RawService};
+use crate::service::{Alpn, Balance, MissingCloseNotify, Mode, SendProxy, Service};
 use crate::sni::NamePattern;
 
 /// What the rest of the file says that services refer to.
@@ -77,6 +77,7 @@ pub(super) fn service(
         subsets,
         close_on_cert_expiry: written(raw.close_on_cert_expiry.as_ref()).unwrap_or_default(),
         missing_close_notify: close_notify(raw),
+        send_proxy: send_proxy(raw),
     };
     let main = match (&host, &raw.host, names.first()) {
         (Some((host, port)), Some(field), _) => {
@@ -179,5 +180,12 @@ fn close_notify(raw: &RawService) -> MissingCloseNotify {
     match written(raw.missing_close_notify.as_ref()) {
         None | Some(RawCloseNotify::Reset) => MissingCloseNotify::Reset,
         Some(RawCloseNotify::Fin) => MissingCloseNotify::Fin,
+    }
+}
+
+fn send_proxy(raw: &RawService) -> SendProxy {
+    match written(raw.send_proxy.as_ref()) {
+        None => SendProxy::Off,
+        Some(RawSendProxy::V2) => SendProxy::V2,
     }
 }

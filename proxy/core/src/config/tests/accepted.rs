@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::policy::{Authorization, Policy};
-use crate::service::{Alpn, Balance, HostPort, MissingCloseNotify, Mode, Target};
+use crate::service::{Alpn, Balance, HostPort, MissingCloseNotify, Mode, SendProxy, Target};
 
 /// The documented file, word for word.
 const SAMPLE: &str = include_str!("sample.toml");
@@ -35,9 +35,7 @@ fn of_the_keys_that_the_documented_file_has_in_comments_only_those_to_come_are_r
         .replace("# per_service,", "per_service = 'off'\nper_identity = 'off'\nper_source = 'off' #");
     assert_eq!(
         said(&uncommented),
-        "gateway.toml:46:14: error: service[0].send_proxy: the PROXY protocol to endpoints is not available \
-         in this version of landbridge (service httpbin.default.svc.cluster.local)\n  help: remove it\n\
-         gateway.toml:50:1: error: service[0].upstream_tls: TLS to endpoints is not available \
+        "gateway.toml:50:1: error: service[0].upstream_tls: TLS to endpoints is not available \
          in this version of landbridge (service httpbin.default.svc.cluster.local)\n  \
          help: remove the table; connections to endpoints are plain"
     );
@@ -63,6 +61,9 @@ fn every_key_of_the_gateway_reaches_the_configuration() {
     assert_eq!((gateway.node.cluster.as_str(), gateway.node.network.as_str()), ("cluster-2", "network2"));
     let addresses: Vec<String> = gateway.listener.addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["[::]:16443", "0.0.0.0:0", "127.0.0.1:0"]);
+    let ProxyProtocol::Required { from } = gateway.listener.proxy_protocol else { panic!("off") };
+    let balancers: Vec<String> = from.iter().map(ToString::to_string).collect();
+    assert_eq!(balancers, ["10.1.0.0/16", "2001:db8:1::/48"]);
     assert_eq!(gateway.tls.min, MinTls::V1_2);
     let ranges: Vec<String> = gateway.endpoints.allow_cidrs.iter().map(ToString::to_string).collect();
     assert_eq!(ranges, ["10.0.0.0/8", "2001:db8::/32"]);
@@ -141,6 +142,7 @@ fn every_key_of_a_service_reaches_the_configuration() {
     assert_eq!(service.missing_close_notify, MissingCloseNotify::Fin);
     assert!(service.close_on_cert_expiry);
     assert_eq!(service.identity.as_deref(), Some("other"));
+    assert_eq!((service.send_proxy, through.send_proxy), (SendProxy::V2, SendProxy::Off));
     let [first, second, third] = service.endpoints.as_slice() else { panic!("{:?}", service.endpoints) };
     assert_eq!((first.weight, first.priority, &first.locality), (1, 0, &None));
     assert_eq!((second.weight, second.priority, second.locality.as_deref()), (3, 1, Some("region/zone")));

@@ -279,16 +279,6 @@ gateway.toml:13:8: error: trust[4].name: \"b\" is the name of trust[2] already
 #[test]
 fn what_this_version_does_not_do_is_refused_and_never_ignored() {
     let cases = [
-        (
-            "listener.proxy_protocol = 'required'",
-            27,
-            "listener.proxy_protocol: the PROXY protocol in front of the gateway",
-        ),
-        (
-            "listener.proxy_protocol_from = ['10.0.0.0/8']",
-            32,
-            "listener.proxy_protocol_from: the PROXY protocol in front of the gateway",
-        ),
         ("tls.resumption = true", 18, "tls.resumption: session resumption"),
         (
             "control.servers = ['https://c.example:15010']\ncontrol.snapshot = 'x'",
@@ -307,6 +297,47 @@ fn what_this_version_does_not_do_is_refused_and_never_ignored() {
         );
         assert_eq!(first, expected);
         assert_eq!(said.lines().count(), 2, "{said}");
+    }
+}
+
+#[test]
+fn whoever_may_speak_for_clients_must_be_said() {
+    const HELP: &str =
+        "\n  help: list the addresses of the load balancers, such as proxy_protocol_from = [\"10.0.0.0/8\"]";
+    let cases = [
+        ("proxy_protocol = 'required'", format!("1:1: error: listener.proxy_protocol_from: missing{HELP}")),
+        (
+            "proxy_protocol = 'required'\nproxy_protocol_from = []",
+            format!("3:23: error: listener.proxy_protocol_from: expected at least one range, found none{HELP}"),
+        ),
+        (
+            "proxy_protocol = 'required'\nproxy_protocol_from = ['10.0.0.0/33']",
+            "3:24: error: listener.proxy_protocol_from[0]: expected a range such as \"10.0.0.0/8\": \
+             the prefix must be a number from 0 to 32"
+                .to_owned(),
+        ),
+        (
+            "proxy_protocol = 'required'\nproxy_protocol_from = ['10.0.0.0/8', '::/0']",
+            "3:23: warning: listener.proxy_protocol_from: whoever can connect may claim to be any client\n  \
+             help: list the addresses of the load balancers only"
+                .to_owned(),
+        ),
+        (
+            "proxy_protocol_from = ['10.0.0.0/8', 'x']",
+            "2:23: warning: listener.proxy_protocol_from: has no effect without proxy_protocol = \"required\"\n\
+             gateway.toml:2:38: error: listener.proxy_protocol_from[1]: expected a range such as \"10.0.0.0/8\": \
+             \"x\" is not an IP address"
+                .to_owned(),
+        ),
+        (
+            "proxy_protocol = 'on'\nproxy_protocol_from = ['10.0.0.0/8']",
+            "2:18: error: listener.proxy_protocol: expected \"off\" or \"required\", found \"on\"".to_owned(),
+        ),
+    ];
+    for (text, expected) in cases {
+        let service = good_service("");
+        let lines = said(&format!("[listener]\n{text}\n{service}"));
+        assert_eq!(lines, format!("gateway.toml:{expected}"), "{text}");
     }
 }
 

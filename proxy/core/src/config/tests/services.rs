@@ -386,10 +386,8 @@ fn a_subset_needs_a_host_and_port_to_make_its_key_of() {
 #[test]
 fn what_a_service_cannot_do_yet_is_refused() {
     assert_eq!(
-        of_good("send_proxy = 'v2'\n[service.upstream_tls]\nserver_identities = []"),
-        "13:14: error: service[0].send_proxy: the PROXY protocol to endpoints is not available in this version of \
-         landbridge\n  help: remove it\n\
-         14:1: error: service[0].upstream_tls: TLS to endpoints is not available in this version of landbridge\n  \
+        of_good("[service.upstream_tls]\nserver_identities = []"),
+        "13:1: error: service[0].upstream_tls: TLS to endpoints is not available in this version of landbridge\n  \
          help: remove the table; connections to endpoints are plain"
     );
 }
