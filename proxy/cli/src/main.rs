@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod demo;
 mod explain;
+mod harden;
 mod listen;
 mod load;
 mod logging;

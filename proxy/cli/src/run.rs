@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 use crate::access_log::AccessLog;
 use crate::args::{LogFormat, Run};
 use crate::banner::Listening;
+use crate::harden::harden;
 use crate::listen::listen;
 use crate::load::{Complaint, Loaded, load};
 use crate::observers::Observers;
@@ -25,6 +26,7 @@ use crate::signals::{Request, Signals, stop};
 use crate::{banner, logging, version};
 
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
+    let hardening = harden();
     let mut loaded = match load(&arguments.config) {
         Ok(loaded) => loaded,
         Err(complaints) => bail!(refusal(&complaints)),
@@ -36,6 +38,7 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         None => log.format,
     };
     logging::install(arguments.log_level.as_deref().unwrap_or(&log.level), format)?;
+    hardening.tell();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
