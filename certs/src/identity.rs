@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use landbridge_core::SpiffeId;
 use landbridge_core::config::KeyPairFiles;
-use rustls::crypto::KeyProvider;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use zeroize::Zeroizing;
 
 use crate::leaf;
 use crate::source::{MOST, Source, SourceError};
@@ -137,7 +138,8 @@ impl KeyPair {
         let chain = certificate.certificates()?;
         let Leaf { id, not_before, not_after } = examine(&certificate.name, &chain, now)?;
         let unusable = |source| IdentityError::Key { file: key.name.clone(), source };
-        let signing = key_provider().load_private_key(only_key(key)?).map_err(unusable)?;
+        let der = only_key(key)?;
+        let signing = any_supported_type(&der).map_err(unusable)?;
         let certified = CertifiedKey::new(chain, signing);
         if certified.keys_match().is_err() {
             return Err(mismatch(&certified, certificate, key));
@@ -185,11 +187,6 @@ impl fmt::Debug for KeyPair {
             .field("not_after", &self.not_after.as_secs())
             .finish_non_exhaustive()
     }
-}
-
-/// aws-lc-rs, which erases the DER that it has loaded.
-fn key_provider() -> &'static dyn KeyProvider {
-    rustls::crypto::aws_lc_rs::default_provider().key_provider
 }
 
 fn pair_in(folder: &Path) -> Result<(PathBuf, PathBuf), IdentityError> {
@@ -241,8 +238,9 @@ fn examine(file: &str, chain: &[CertificateDer<'static>], now: UnixTime) -> Resu
     Ok(Leaf { id, not_before: start, not_after: end })
 }
 
-fn only_key(source: &Source) -> Result<PrivateKeyDer<'static>, IdentityError> {
-    let mut keys = source.keys()?;
+/// The one private key, whose DER is erased once it has been loaded.
+fn only_key(source: &Source) -> Result<Zeroizing<PrivateKeyDer<'static>>, IdentityError> {
+    let mut keys: Vec<_> = source.keys()?.into_iter().map(Zeroizing::new).collect();
     let count = keys.len();
     match keys.pop() {
         Some(key) if keys.is_empty() => Ok(key),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 /// The largest certificate, key or bundle that is read, in bytes: 1 MiB.
 pub(crate) const MOST: u64 = 1 << 20;
@@ -95,15 +96,15 @@ pub enum SourceError {
     },
 }
 
-/// Text, and the name it goes by in errors.
+/// Text, and the name it goes by in errors. It may hold a private key, so its memory is erased.
 pub(crate) struct Source {
     pub(crate) name: String,
-    pub(crate) text: Vec<u8>,
+    pub(crate) text: Zeroizing<Vec<u8>>,
 }
 
 impl Source {
     pub(crate) fn new(name: &str, text: &[u8]) -> Self {
-        Self { name: name.to_owned(), text: text.to_vec() }
+        Self { name: name.to_owned(), text: Zeroizing::new(text.to_vec()) }
     }
 
     /// Reads a regular file of at most `most` bytes, following symbolic links.
@@ -111,11 +112,14 @@ impl Source {
         let name = path.display().to_string();
         let failed = |source| SourceError::Read { file: name.clone(), source };
         // Asked by path first: opening a pipe would wait for its writer.
-        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        let metadata = std::fs::metadata(path).map_err(failed)?;
+        if !metadata.is_file() {
             return Err(SourceError::NotRegular { file: name });
         }
         let file = File::open(path).map_err(failed)?;
-        let mut text = Vec::new();
+        // Room for all of it at once: text that grows leaves copies of itself behind.
+        let room = usize::try_from(metadata.len().min(most) + 1).unwrap_or_default();
+        let mut text = Zeroizing::new(Vec::with_capacity(room));
         file.take(most + 1).read_to_end(&mut text).map_err(failed)?;
         if text.len() as u64 > most {
             return Err(SourceError::TooLarge { file: name, most });

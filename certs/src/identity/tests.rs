@@ -46,6 +46,33 @@ fn a_pair_knows_who_it_is_and_shows_no_secret() {
 }
 
 #[test]
+fn nothing_that_holds_a_key_shows_a_byte_of_it() {
+    let ca = root("root");
+    let issued = ca.svid(&id(SLEEP), now()).unwrap();
+    let pair = from(&issued.chain_pem(), &issued.key_pem()).unwrap();
+    let shown = [
+        format!("{pair:?} {pair:#?}"),
+        format!("{:?}", pair.certified().key),
+        format!("{ca:?}"),
+        format!("{issued:?}"),
+        format!("{:?}", issued.key),
+    ]
+    .concat();
+    let mut secrets: Vec<String> = Vec::new();
+    for pem in [issued.key_pem(), ca.key_pem()] {
+        secrets.extend(pem.lines().filter(|line| !line.starts_with('-')).map(str::to_owned));
+    }
+    // The scalar of a P-256 key is 32 bytes at offset 36 of its PKCS#8 (RFC 5915).
+    let scalar = &issued.key.secret_der()[36..68];
+    secrets.push(format!("{:?}", &scalar[..4]).trim_matches(['[', ']']).to_owned());
+    let [a, b, c, d] = *scalar.first_chunk().unwrap();
+    secrets.push(format!("{:08x}", u32::from_be_bytes([a, b, c, d])));
+    for secret in secrets {
+        assert!(!shown.contains(&secret), "{shown}");
+    }
+}
+
+#[test]
 fn a_certificate_without_a_spiffe_id_is_a_pair_without_an_id() {
     let mut options = LeafOptions::new(now());
     options.dns = vec!["gateway.example".into()];
