@@ -59,8 +59,13 @@ fn day() -> Validity {
     Validity::starting(now(), Duration::from_secs(86_400))
 }
 
+mod algorithms;
+mod bounds;
+mod constraints;
 mod entries;
 mod leaves;
 mod loading;
 mod paths;
+mod points;
 mod revocation;
+mod tickets;
