@@ -90,6 +90,28 @@ async fn openssl_with_a_certificate_is_served_over_tls_1_3_without_a_ticket() {
 }
 
 #[tokio::test]
+async fn a_client_whose_rsa_key_has_1024_bits_is_a_bad_signature() {
+    let Some(mut scene) = Scene::set("").await else { return };
+    let folder = &scene.world.folder;
+    folder.write("ca.key", &scene.world.remote.ca.key_pem());
+    let id = scene.world.remote.id(SLEEP);
+    folder.write("svid.ext", &format!("keyUsage=critical,digitalSignature\nsubjectAltName=URI:{id}\n"));
+    let steps = [
+        "req -new -newkey rsa:1024 -nodes -subj /O=weak -keyout weak.key -out weak.csr",
+        "x509 -req -in weak.csr -CA cluster-1.pem -CAkey ca.key -set_serial 1 -days 1 -extfile svid.ext -out weak.pem",
+    ];
+    for step in steps {
+        let mut command = Command::new(&scene.openssl);
+        let done = command.args(step.split(' ')).current_dir(folder.path()).output().unwrap();
+        assert!(done.status.success(), "{step}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    let mut command = scene.s_client(HTTPBIN);
+    command.args(["-cert", "weak.pem", "-key", "weak.key", "-cipher", "DEFAULT@SECLEVEL=0"]);
+    let finished = Process::start(&mut command, folder.path()).finished().await;
+    scene.is_refused(finished, Reason::BadSignature).await;
+}
+
+#[tokio::test]
 async fn a_client_that_offers_no_application_protocol_is_served_without_one() {
     let Some(mut scene) = Scene::set("").await else { return };
     let (said, outcome) = scene.is_served(&[]).await;

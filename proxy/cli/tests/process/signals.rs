@@ -148,6 +148,28 @@ async fn sighup_applies_a_good_file_whole_keeps_the_last_good_one_and_touches_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_list_that_is_broken_is_refused_at_a_reload_and_the_last_good_one_counts() {
+    let world = World::default();
+    let endpoint = Server::echo().await;
+    let revoked = world.sleep_svid();
+    let good = world.remote.crl(&[&revoked.serial]);
+    world.folder.write("cluster-1.crl", &good);
+    let head = World::head().replace("\"cluster-1.pem\"", "\"cluster-1.pem\"\ncrl = \"cluster-1.crl\"");
+    let toml = PORTS.to_owned() + &head + &World::httpbin(&[endpoint.address], "");
+    world.folder.write("gateway.toml", &toml);
+    let mut running = Running::start(LANDBRIDGE, &world.folder.path().join("gateway.toml"), &[]);
+    let no_der = "-----BEGIN X509 CRL-----\nMAMCAQU=\n-----END X509 CRL-----\n";
+    for broken in [no_der, "", &good.replace("-----END", "")] {
+        world.folder.write("cluster-1.crl", broken);
+        running.signal("HUP");
+        assert!(running.event("error: ").contains("cluster-1.crl"));
+        running.event("the last good configuration keeps serving");
+        assert_eq!(world.sidecar_of(&revoked).sees(running.address, HTTPBIN).await, Saw::Alert(44));
+        assert_eq!(world.sidecar().ask(running.address, HTTPBIN, b"x").await, Ok(b"x".to_vec()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sigusr1_reopens_the_access_log_after_it_was_moved() {
     let mut scene = Scene::set("[log]\naccess = \"access.log\"\n", &[]).await;
     let path = scene.world.folder.path().join("access.log");
