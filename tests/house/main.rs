@@ -12,6 +12,8 @@
 #[cfg(test)]
 mod arrows;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod items;
 #[cfg(test)]
 mod lexer;

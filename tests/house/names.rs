@@ -58,16 +58,24 @@ fn getters(sources: &[Source]) -> Vec<String> {
 fn curt_tests(sources: &[Source]) -> Vec<String> {
     let mut findings = Vec::new();
     for source in sources {
-        let tests = attributes(&source.code).into_iter().filter(|(_, text)| is_test(text));
-        for (at, _) in tests {
-            let words = words(&source.code[at..]);
-            let name = words.windows(2).find(|pair| pair[0].1 == "fn").map_or("", |pair| pair[1].1);
+        for (at, name) in tests(&source.code) {
             if name.split('_').count() < 3 || name.starts_with("test_") {
                 findings.push(source.finding(at, name));
             }
         }
     }
     findings
+}
+
+/// Every test: the offset of its attribute, and its name.
+pub(crate) fn tests(code: &str) -> Vec<(usize, &str)> {
+    let attributes = attributes(code).into_iter().filter(|(_, text)| is_test(text));
+    attributes
+        .map(|(at, _)| {
+            let words = words(&code[at..]);
+            (at, words.windows(2).find(|pair| pair[0].1 == "fn").map_or("", |pair| pair[1].1))
+        })
+        .collect()
 }
 
 /// `#[test]`, `#[tokio::test]`, with or without arguments.

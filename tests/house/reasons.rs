@@ -15,8 +15,10 @@ fn every_reason_is_documented_with_its_flag_and_its_alert() {
 
 #[test]
 fn what_other_documents_say_of_a_reason_is_so() {
-    let findings: Vec<String> =
-        ["docs/routing.md", "docs/ends.md"].iter().flat_map(|path| misquoted(path, &read(path))).collect();
+    let findings: Vec<String> = ["docs/routing.md", "docs/ends.md", "docs/identity.md"]
+        .iter()
+        .flat_map(|path| misquoted(path, &read(path)))
+        .collect();
     assert_none("a reason is not what a document says of it", &findings);
 }
 
