@@ -17,8 +17,9 @@ use landbridge::{Credentials, CredentialsError};
 use tokio::runtime::Builder;
 
 use self::report::Report;
-use crate::args::{Check, ReportFormat};
+use crate::args::Check;
 use crate::load::{Complaint, Configured, configured};
+use crate::report_format::ReportFormat;
 use crate::run::raise_open_files;
 use crate::validate::served;
 

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use landbridge::config::Config;
 
-use crate::args::{ReportFormat, Validate};
+use crate::args::Validate;
 use crate::load::{Complaint, load};
+use crate::report_format::ReportFormat;
 
 /// Prints what is wrong and what looks wrong; 0 if the file would be accepted, 1 if not.
 #[expect(clippy::print_stdout, reason = "this is what the command is for")]
