@@ -21,9 +21,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::gateway::Shared;
 use crate::record::Record;
 use crate::refusal::Refusal;
+use crate::shared::Shared;
 use crate::socket;
 
 /// A connection to an endpoint.
