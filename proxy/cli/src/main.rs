@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod demo;
 mod explain;
+mod life;
 mod listen;
 mod load;
 mod logging;
@@ -20,6 +21,7 @@ mod run;
 mod signals;
 mod validate;
 mod version;
+mod watch;
 
 use std::process::ExitCode;
 

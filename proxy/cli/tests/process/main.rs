@@ -10,6 +10,7 @@ mod explain;
 mod metrics;
 mod probe;
 mod readme;
+mod rotation;
 mod run;
 mod signals;
 mod validate;
