@@ -134,6 +134,17 @@ impl KeyPair {
         Self::of(&certificate, &Source::read_key(&key)?, now)
     }
 
+    /// Every file that [`KeyPair::load`] may read; some of a folder need not exist.
+    pub fn files(files: &KeyPairFiles) -> Vec<PathBuf> {
+        match files {
+            KeyPairFiles::Pair { certificate, private_key } => vec![certificate.clone(), private_key.clone()],
+            KeyPairFiles::Directory(folder) => NAMES
+                .iter()
+                .flat_map(|(certificate, key, _)| [folder.join(certificate), folder.join(key)])
+                .collect(),
+        }
+    }
+
     fn of(certificate: &Source, key: &Source, now: UnixTime) -> Result<Self, IdentityError> {
         let chain = certificate.certificates()?;
         let Leaf { id, not_before, not_after } = examine(&certificate.name, &chain, now)?;

@@ -8,6 +8,8 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
+use crate::trust::store::sha256;
+
 /// The largest certificate, key or bundle that is read, in bytes: 1 MiB.
 pub(crate) const MOST: u64 = 1 << 20;
 /// The largest file of revocation lists that is read, in bytes: 32 MiB.
@@ -94,6 +96,12 @@ pub enum SourceError {
         /// The file.
         file: String,
     },
+}
+
+/// The SHA-256 of what a file holds now, links followed; `None` where it cannot be read, or is more than
+/// any file that is read here.
+pub fn digest(path: &Path) -> Option<[u8; 32]> {
+    Source::read(path, MOST_CRL).ok().map(|source| sha256(&source.text))
 }
 
 /// Text, and the name it goes by in errors. It may hold a private key, so its memory is erased.

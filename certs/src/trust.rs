@@ -32,6 +32,8 @@ pub struct TrustEntry {
     crls: Vec<CertRevocationList<'static>>,
     /// In which orders the CRLs are tried; see [`load::orders`].
     orders: Vec<Vec<usize>>,
+    /// When the first of `crls` ends.
+    lists_end: Option<UnixTime>,
     warnings: Vec<TrustWarning>,
 }
 
@@ -124,6 +126,7 @@ impl TrustEntry {
             roots: Vec::new(),
             crls: Vec::new(),
             orders: Vec::new(),
+            lists_end: None,
             warnings: Vec::new(),
         }
     }
@@ -154,6 +157,11 @@ impl TrustEntry {
     /// certificate it is about; where an entry without such warnings is in use, keep that one.
     pub fn warnings(&self) -> &[TrustWarning] {
         &self.warnings
+    }
+
+    /// Whether one of its revocation lists has expired.
+    pub fn lists_expired(&self, now: UnixTime) -> bool {
+        self.lists_end.is_some_and(|end| now >= end)
     }
 
     /// Whether a list of this entry names the certificate as revoked.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use serde::Deserialize;
@@ -80,8 +81,10 @@ impl TrustEntry {
             let list = OwnedCertRevocationList::from_der(der).map_err(|error| broken(error.to_string()))?;
             let (_, parsed) =
                 CertificateRevocationList::from_der(der).map_err(|error| broken(error.to_string()))?;
-            let next = parsed.next_update().map_or(0, |time| time.timestamp());
-            if i64::try_from(now.as_secs()).is_ok_and(|now| now >= next) {
+            let next = parsed.next_update().map_or(0, |time| u64::try_from(time.timestamp()).unwrap_or(0));
+            let end = UnixTime::since_unix_epoch(Duration::from_secs(next));
+            self.lists_end = Some(self.lists_end.map_or(end, |first| first.min(end)));
+            if now >= end {
                 self.warnings.push(TrustWarning::CrlExpired {
                     file: source.name.clone(),
                     issuer: quoted(&parsed.issuer().to_string()),

@@ -1,6 +1,7 @@
 //! All trust entries together: where a certificate becomes an identity, and whether it stays one.
 
 use std::fmt;
+use std::sync::Arc;
 
 use landbridge_core::{Identity, Reason, TrustName};
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -19,7 +20,8 @@ pub const CHAIN_BYTES_MOST: usize = 32 * 1024;
 
 /// Every trust entry.
 pub struct TrustStore {
-    entries: Vec<TrustEntry>,
+    /// Shared with the stores that differ in another entry.
+    entries: Vec<Arc<TrustEntry>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -39,14 +41,22 @@ impl TrustStore {
             return Err(TrustError::Duplicate { name });
         }
         Ok(Self {
-            entries,
+            entries: entries.into_iter().map(Arc::new).collect(),
             algorithms: rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms,
         })
     }
 
     /// The entries, in the order of the configuration.
-    pub fn entries(&self) -> &[TrustEntry] {
-        &self.entries
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &TrustEntry> {
+        self.entries.iter().map(Arc::as_ref)
+    }
+
+    /// The same store with `entry` in the place of the one of its name; unchanged where there is none.
+    #[must_use]
+    pub fn with(&self, entry: TrustEntry) -> Self {
+        let entry = Arc::new(entry);
+        let fresh = |known: &Arc<TrustEntry>| if known.name == entry.name { &entry } else { known }.clone();
+        Self { entries: self.entries.iter().map(fresh).collect(), algorithms: self.algorithms }
     }
 
     /// Verifies a client's chain: the one place where a certificate becomes an identity.
@@ -63,7 +73,7 @@ impl TrustStore {
         bounded(leaf, intermediates)?;
         let claim = leaf::claim(leaf)?;
         let entries: Vec<&TrustEntry> =
-            self.entries.iter().filter(|entry| entry.domain.as_str() == claim.id.trust_domain()).collect();
+            self.entries().filter(|entry| entry.domain.as_str() == claim.id.trust_domain()).collect();
         if entries.is_empty() {
             let detail = format!("{}: no trust entry has its trust domain", claim.id);
             return Err(Refusal::new(Reason::UnknownTrustDomain, detail));
@@ -96,8 +106,7 @@ impl TrustStore {
             return None;
         }
         let signer = self
-            .entries
-            .iter()
+            .entries()
             .filter(|entry| entry.domain.as_str() != claim.id.trust_domain())
             .find(|entry| entry.signed(candidate))?;
         let detail = format!("{}: signed by a CA of trust entry {}", claim.id, signer.name);

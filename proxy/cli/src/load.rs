@@ -8,6 +8,8 @@ use std::sync::Arc;
 use landbridge::config::{Config, Problem, Problems, Severity, Source};
 use landbridge::{Credentials, CredentialsError, Desired, FileProblem};
 
+use crate::watch::{Unit, units};
+
 /// The largest configuration file that is read.
 const LARGEST: u64 = 64 << 20;
 
@@ -15,6 +17,8 @@ const LARGEST: u64 = 64 << 20;
 pub(crate) struct Loaded {
     pub(crate) config: Config,
     pub(crate) credentials: Arc<Credentials>,
+    /// The files that it names, as they were just before they were loaded.
+    pub(crate) units: Vec<Unit>,
     pub(crate) warnings: Vec<Complaint>,
 }
 
@@ -85,10 +89,11 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Vec<Complaint>> {
             fatal,
         }
     };
+    let units = units(&config);
     match Credentials::load(&config.identity, &config.trust) {
         Ok(credentials) => {
             complaints.extend(credentials.warnings().iter().map(of_file(false)));
-            Ok(Loaded { config, credentials: Arc::new(credentials), warnings: complaints })
+            Ok(Loaded { config, credentials: Arc::new(credentials), units, warnings: complaints })
         }
         Err(CredentialsError(problems)) => {
             complaints.extend(problems.iter().map(of_file(true)));

@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod explain;
 mod harden;
+mod life;
 mod listen;
 mod load;
 mod logging;
@@ -22,6 +23,7 @@ mod run;
 mod signals;
 mod validate;
 mod version;
+mod watch;
 
 use std::process::ExitCode;
 

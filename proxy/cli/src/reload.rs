@@ -1,4 +1,4 @@
-//! What SIGHUP asks for: everything that files hold, read anew.
+//! Files read anew: all of them at SIGHUP, certificates and trust whenever they change.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use landbridge_admin::{Metrics, Update};
 use tokio::sync::watch;
 
 use crate::load::load;
+use crate::watch::{Change, Watch};
 
 /// Reads everything anew; one change if all of it is in order, none if not.
 pub(crate) fn reload(
@@ -15,6 +16,7 @@ pub(crate) fn reload(
     running: &GatewayConfig,
     updates: &watch::Sender<Desired>,
     metrics: &Metrics,
+    watch: &mut Watch,
 ) {
     match load(path) {
         Ok(loaded) => {
@@ -28,6 +30,7 @@ pub(crate) fn reload(
                     "node, listener, tls, endpoints, timeouts and limits take effect at a restart; services, identities and trust are applied now"
                 );
             }
+            watch.follow(&loaded);
             updates.send_replace(loaded.desired());
             metrics.config_file(Update::Applied);
             metrics.certificates(Update::Applied);
@@ -42,5 +45,34 @@ pub(crate) fn reload(
                 metrics.certificates(Update::Refused);
             }
         }
+    }
+}
+
+/// Applies what became of files that changed by themselves; the services stay as they are.
+pub(crate) fn renew(change: Change, updates: &watch::Sender<Desired>, metrics: &Metrics) {
+    let Change { credentials, renewed, warnings, kept, back, expiring, .. } = change;
+    for what in &back {
+        tracing::info!(what, "the files hold again what is in use");
+    }
+    for problem in &kept {
+        tracing::error!(
+            "{}: {}; not renewed, what was read before stays in use",
+            problem.path.display(),
+            problem.message
+        );
+    }
+    if !kept.is_empty() {
+        metrics.certificates(Update::Refused);
+    }
+    for warning in &warnings {
+        tracing::warn!("{}: {}", warning.path.display(), warning.message);
+    }
+    if let Some(credentials) = credentials {
+        tracing::info!(what = renewed.join(", "), "renewed from changed files");
+        updates.send_modify(|desired| desired.credentials = credentials);
+        metrics.certificates(Update::Applied);
+    }
+    for line in &expiring {
+        tracing::warn!("{line}");
     }
 }

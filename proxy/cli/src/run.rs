@@ -21,8 +21,9 @@ use crate::harden::harden;
 use crate::listen::listen;
 use crate::load::{Complaint, Loaded, load};
 use crate::observers::Observers;
-use crate::reload::reload;
+use crate::reload::{reload, renew};
 use crate::signals::{Request, Signals, stop};
+use crate::watch::Watch;
 use crate::{banner, logging, version};
 
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
@@ -81,11 +82,13 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
     let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
     let mut finished = spawn_workers(bound, workers.unwrap_or_else(cores), &signals)?;
 
+    let mut files = Watch::start(&loaded).context("cannot watch the certificates")?;
     let drained = loop {
         tokio::select! {
             drained = &mut finished => break drained.context("a worker ended without a word")?,
+            change = files.next() => renew(change, &updates, &metrics),
             request = signals.next() => match request {
-                Request::Reload => reload(&arguments.config, &gateway_config, &updates, &metrics),
+                Request::Reload => reload(&arguments.config, &gateway_config, &updates, &metrics, &mut files),
                 Request::Reopen => access_log.reopen(),
                 Request::End => {
                     tracing::warn!(open = gateway.active(), "ended at once by a second signal");

@@ -89,6 +89,27 @@ impl Credentials {
         Ok(Self { own, named, trust: Arc::new(trust), warnings })
     }
 
+    /// The same with another identity for the gateway itself.
+    #[must_use]
+    pub fn with_own(mut self, pair: KeyPair) -> Self {
+        self.own = Some(pair);
+        self
+    }
+
+    /// The same with another identity of this name.
+    #[must_use]
+    pub fn with_named(mut self, name: &str, pair: KeyPair) -> Self {
+        self.named.insert(name.to_owned(), pair);
+        self
+    }
+
+    /// The same with `entry` in the place of the trust entry of its name.
+    #[must_use]
+    pub fn with_trust(mut self, entry: TrustEntry) -> Self {
+        self.trust = Arc::new(self.trust.with(entry));
+        self
+    }
+
     /// The gateway's own identity.
     pub fn own(&self) -> Option<&KeyPair> {
         self.own.as_ref()
@@ -109,7 +130,7 @@ impl Credentials {
         &self.trust
     }
 
-    /// What is odd about the files but keeps nothing from working.
+    /// What was odd about the files when they were loaded, but keeps nothing from working.
     pub fn warnings(&self) -> &[FileProblem] {
         &self.warnings
     }

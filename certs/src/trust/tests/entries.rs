@@ -13,7 +13,7 @@ fn a_workload_of_a_known_domain_is_let_in_and_known_by_entry_and_id() {
     assert_eq!(svid.identity.id, id(SLEEP));
     assert_eq!(&*svid.path[0].serial, issued.serial.as_slice());
     assert_eq!(svid.path.len(), 1);
-    assert!(gateway.trust.entries()[0].anchors().any(|anchor| *anchor == svid.anchor));
+    assert!(gateway.trust.entries().next().unwrap().anchors().any(|anchor| *anchor == svid.anchor));
     assert!(svid.not_after > now());
     assert_eq!(shaken.client.alpn_protocol(), None);
     assert_eq!(gateway.trust.still_vouches_for(svid), Ok(()));
@@ -87,7 +87,7 @@ fn of_several_entries_that_refuse_the_most_telling_reason_is_reported() {
 fn while_a_root_is_rotated_both_generations_are_believed() {
     let (old, new) = (root("root"), root("root"));
     let gateway = Gateway::new(vec![entry("cluster-1", "cluster.local", &[&old, &new, &old])]);
-    assert_eq!(gateway.trust.entries()[0].anchors().len(), 2);
+    assert_eq!(gateway.trust.entries().next().unwrap().anchors().len(), 2);
     for ca in [&old, &new] {
         let issued = ca.svid(&id(SLEEP), now()).unwrap();
         assert_eq!(shake(&gateway, client(&issued)).trust(), "cluster-1");

@@ -11,6 +11,7 @@ mod harden;
 mod metrics;
 mod probe;
 mod readme;
+mod rotation;
 mod run;
 mod signals;
 mod validate;
