@@ -8,8 +8,6 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
-use crate::trust::store::sha256;
-
 /// The largest certificate, key or bundle that is read, in bytes: 1 MiB.
 pub(crate) const MOST: u64 = 1 << 20;
 /// The largest file of revocation lists that is read, in bytes: 32 MiB.
@@ -229,6 +227,17 @@ fn told(error: &pem::Error) -> String {
         pem::Error::Base64Decode(_) => "a section is not base64".to_owned(),
         other => other.to_string(),
     }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut sum = [0; 32];
+    if let Some(suite) = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13() {
+        let hash = suite.common.hash_provider.hash(bytes);
+        for (slot, byte) in sum.iter_mut().zip(hash.as_ref()) {
+            *slot = *byte;
+        }
+    }
+    sum
 }
 
 fn occurrences(text: &[u8], mark: &[u8]) -> usize {

@@ -9,7 +9,7 @@ use x509_parser::extensions::GeneralName;
 use super::rules::{Rule, purposes, rules, usages};
 use super::{Validity, address, hex, kind_of};
 use crate::leaf;
-use crate::trust::store::sha256;
+use crate::source::sha256;
 
 /// What a certificate says.
 #[derive(Debug, Clone)]

@@ -12,6 +12,7 @@ use super::path::{self, Candidate, Path};
 use super::{Svid, TrustEntry, TrustError};
 use crate::leaf::{self, Claim};
 use crate::refusal::Refusal;
+use crate::source::sha256;
 
 /// The longest chain that a client may present, leaf included.
 pub const CHAIN_MOST: usize = 8;
@@ -167,15 +168,4 @@ fn svid(entry: &TrustEntry, claim: Claim, path: Path, leaf: &CertificateDer<'_>)
         path: path.certificates,
         leaf_sha256: sha256(leaf),
     })
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut sum = [0; 32];
-    if let Some(suite) = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256.tls13() {
-        let hash = suite.common.hash_provider.hash(bytes);
-        for (slot, byte) in sum.iter_mut().zip(hash.as_ref()) {
-            *slot = *byte;
-        }
-    }
-    sum
 }

@@ -30,7 +30,7 @@ pub(crate) fn reload(
                     "node, listener, tls, endpoints, timeouts and limits take effect at a restart; services, identities and trust are applied now"
                 );
             }
-            watch.follow(&loaded);
+            watch.follow(loaded.units.clone(), loaded.credentials.clone());
             updates.send_replace(loaded.desired());
             metrics.config_file(Update::Applied);
             metrics.certificates(Update::Applied);

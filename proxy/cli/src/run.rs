@@ -82,7 +82,8 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
     let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
     let mut finished = spawn_workers(bound, workers.unwrap_or_else(cores), &signals)?;
 
-    let mut files = Watch::start(&loaded).context("cannot watch the certificates")?;
+    let files = Watch::start(loaded.units, loaded.credentials);
+    let mut files = files.context("cannot watch the certificates")?;
     let drained = loop {
         tokio::select! {
             drained = &mut finished => break drained.context("a worker ended without a word")?,

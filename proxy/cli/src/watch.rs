@@ -14,10 +14,12 @@ mod unit;
 
 use std::future::pending;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use landbridge::Credentials;
 use landbridge_core::config::Config;
 use rustls_pki_types::UnixTime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -27,7 +29,6 @@ use self::places::Places;
 pub(crate) use self::round::Change;
 use self::round::Round;
 pub(crate) use self::unit::Unit;
-use crate::load::Loaded;
 
 /// How often the files are read: every change is noticed within 10 s, with time left to load it.
 const POLL: Duration = Duration::from_secs(8);
@@ -58,8 +59,8 @@ pub(crate) fn units(config: &Config) -> Vec<Unit> {
 }
 
 impl Watch {
-    /// Begins to watch the files of what was loaded.
-    pub(crate) fn start(loaded: &Loaded) -> io::Result<Self> {
+    /// Begins to watch `units`, from which `credentials` were loaded.
+    pub(crate) fn start(units: Vec<Unit>, credentials: Arc<Credentials>) -> io::Result<Self> {
         let (wake, wakes) = channel();
         let touched = wake.clone();
         let notices = Notices::new(move || {
@@ -67,16 +68,17 @@ impl Watch {
             let _ = touched.send(Wake::Touched);
         });
         let (told, changes) = unbounded_channel();
-        let round = Round::new(0, loaded);
+        let round = Round::new(0, units, credentials);
         let watcher = Watcher { round, wakes, notices, told, poll: POLL };
         thread::Builder::new().name("watch".to_owned()).spawn(move || watcher.run())?;
         Ok(Self { wake, changes, number: 0 })
     }
 
     /// Watches the files of another configuration from now on.
-    pub(crate) fn follow(&mut self, loaded: &Loaded) {
+    pub(crate) fn follow(&mut self, units: Vec<Unit>, credentials: Arc<Credentials>) {
         self.number += 1;
-        if self.wake.send(Wake::Follow(Box::new(Round::new(self.number, loaded)))).is_err() {
+        let round = Round::new(self.number, units, credentials);
+        if self.wake.send(Wake::Follow(Box::new(round))).is_err() {
             tracing::error!("certificates are not watched any more; SIGHUP still reads them");
         }
     }

@@ -5,8 +5,8 @@ use landbridge_core::config::MinTls;
 use super::*;
 use crate::hello::HelloReader;
 use crate::refusal::Refusal;
+use crate::source::sha256;
 use crate::testing::{connecting, receive, sent};
-use crate::trust::store::sha256;
 use crate::verifier::Verdict;
 
 #[test]

@@ -8,7 +8,6 @@ use rustls_pki_types::UnixTime;
 
 use super::expiry::Reminders;
 use super::unit::{Look, Unit};
-use crate::load::Loaded;
 
 /// The files of one configuration, and what was made of them.
 pub(super) struct Round {
@@ -48,8 +47,7 @@ impl Change {
 }
 
 impl Round {
-    pub(super) fn new(number: u64, loaded: &Loaded) -> Self {
-        let (units, credentials) = (loaded.units.clone(), loaded.credentials.clone());
+    pub(super) fn new(number: u64, units: Vec<Unit>, credentials: Arc<Credentials>) -> Self {
         Self { number, units, credentials, reminders: Reminders::default() }
     }
 

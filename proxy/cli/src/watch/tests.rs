@@ -12,13 +12,17 @@ use notify::Event;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind};
 
 use super::*;
-use crate::load::load;
+use crate::load::{Loaded, load};
 
 const EASTWEST: &str = "ns/istio-system/sa/eastwest";
 
 fn loaded(world: &World, more: &str) -> Loaded {
     world.folder.write("gateway.toml", &(World::head() + more));
     load(&world.folder.path().join("gateway.toml")).unwrap_or_else(|complaints| panic!("{complaints:?}"))
+}
+
+fn round(number: u64, loaded: Loaded) -> Round {
+    Round::new(number, loaded.units, loaded.credentials)
 }
 
 fn leaf_of(change: &Change) -> Option<Vec<u8>> {
@@ -42,7 +46,7 @@ fn at(secs: u64) -> UnixTime {
 #[test]
 fn files_that_are_written_again_as_they_were_are_no_change() {
     let world = World::default();
-    let mut round = Round::new(0, &loaded(&world, ""));
+    let mut round = round(0, loaded(&world, ""));
     assert!(round.look(UnixTime::now()).is_empty());
     world.folder.write("cluster-1.pem", &world.remote.bundle());
     assert!(round.look(UnixTime::now()).is_empty());
@@ -51,7 +55,7 @@ fn files_that_are_written_again_as_they_were_are_no_change() {
 #[test]
 fn a_pair_is_renewed_whole_and_what_is_wrong_in_between_is_told_once() {
     let world = World::default();
-    let mut round = Round::new(0, &loaded(&world, ""));
+    let mut round = round(0, loaded(&world, ""));
     let fresh = world.local.svid(EASTWEST);
     world.folder.write("gateway.key", &fresh.key);
     let change = round.look(UnixTime::now());
@@ -68,7 +72,7 @@ fn a_pair_is_renewed_whole_and_what_is_wrong_in_between_is_told_once() {
 #[test]
 fn a_file_that_is_gone_keeps_what_was_read_and_is_told_when_it_is_back() {
     let world = World::default();
-    let mut round = Round::new(0, &loaded(&world, ""));
+    let mut round = round(0, loaded(&world, ""));
     fs::remove_file(world.folder.path().join("cluster-1.pem")).unwrap();
     let change = round.look(UnixTime::now());
     assert!(change.kept[0].message.contains("No such file"), "{:?}", change.kept);
@@ -81,7 +85,7 @@ fn a_file_that_is_gone_keeps_what_was_read_and_is_told_when_it_is_back() {
 #[test]
 fn what_is_wrong_with_one_holds_up_no_other() {
     let world = World::default();
-    let mut round = Round::new(0, &loaded(&world, ""));
+    let mut round = round(0, loaded(&world, ""));
     let fresh = world.local.svid(EASTWEST);
     world.folder.write("cluster-1.pem", "-----BEGIN CERTIFICATE-----\nMII");
     world.folder.write_svid("gateway", &fresh);
@@ -93,7 +97,7 @@ fn what_is_wrong_with_one_holds_up_no_other() {
 #[test]
 fn what_was_not_valid_yet_is_renewed_when_it_is_without_being_told_again() {
     let world = World::default();
-    let mut round = Round::new(0, &loaded(&world, ""));
+    let mut round = round(0, loaded(&world, ""));
     let fresh = world.local.svid(EASTWEST);
     world.folder.write_svid("gateway", &fresh);
     let change = round.look(at(1));
@@ -109,7 +113,7 @@ fn an_expired_list_replaces_none_that_is_valid_and_any_that_is_not() {
     let trust = "[[trust]]\nname = \"listed\"\ndomain = \"cluster.local\"\n\
         bundle = \"cluster-1.pem\"\ncrl = \"crl.pem\"\n";
     world.folder.write("crl.pem", &crl(&world.remote, now + 1000));
-    let mut round = Round::new(0, &loaded(&world, trust));
+    let mut round = round(0, loaded(&world, trust));
     world.folder.write("crl.pem", &crl(&world.remote, now - 10));
     let change = round.look(at(now));
     assert!(change.kept[0].message.contains("the lists in use are still valid"), "{:?}", change.kept);
@@ -129,7 +133,7 @@ fn the_poll_alone_finds_a_change() {
     let loaded = loaded(&world, "");
     let (_wake, wakes) = channel();
     let (told, mut changes) = unbounded_channel();
-    let round = Round::new(7, &loaded);
+    let round = round(7, loaded);
     let fresh = world.local.svid(EASTWEST);
     let watcher =
         Watcher { round, wakes, notices: Notices::new(|| {}), told, poll: Duration::from_millis(5) };
