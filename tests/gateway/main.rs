@@ -13,3 +13,4 @@ mod passthrough;
 mod proxy_protocol;
 mod reload;
 mod terminate;
+mod upstream_tls;

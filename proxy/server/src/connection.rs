@@ -20,7 +20,7 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::registry::{Ending, Live, Standing};
 use crate::updates;
-use crate::upstream;
+use crate::upstream::{self, Opening};
 
 /// Serves one connection and reports its outcome once.
 pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
@@ -96,8 +96,8 @@ async fn story(
     }
     record.opened(service);
 
-    let preface = proxy_protocol::told_on(service, record)?;
-    let upstream = match upstream::connect(shared, &permit, &route.pool, preface, record).await {
+    let opening = Opening::of(&generation, service, record)?;
+    let upstream = match upstream::connect(shared, &permit, &route.pool, opening, record).await {
         Ok(upstream) => upstream,
         Err(refusal) => return Err(downstream.refuse(refusal)),
     };
@@ -105,7 +105,7 @@ async fn story(
     live.begin_splice(upstream.took);
     let options = options(shared, service);
     let cut = cut(live, expiry);
-    Ok(duplex(downstream.into_side(), Side::plain(upstream.tcp), &options, &live.tally, cut).await)
+    Ok(duplex(downstream.into_side(), upstream.side, &options, &live.tally, cut).await)
 }
 
 /// The client's side until it is spliced.
