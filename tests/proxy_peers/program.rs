@@ -1,21 +1,18 @@
 //! HAProxy and nginx with a configuration of the test's, on ports that nobody else takes.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use landbridge_testkit::peer;
 use landbridge_testkit::pki::Folder;
+use landbridge_testkit::process::Process;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UnixStream};
-use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// How long anything may take before the test fails; only a broken program takes that long.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a program that can't wake us is asked.
-const TICK: Duration = Duration::from_millis(10);
+/// Where Debian puts it.
+const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 /// A port that is kept for a program: this socket shares it (SO_REUSEPORT) and never listens.
 pub(crate) struct Port {
@@ -32,10 +29,12 @@ impl Port {
     }
 }
 
-/// A program that runs. Dropping it kills it; a test that fails prints what it said.
+/// A program that runs until this is dropped.
 pub(crate) struct Program {
-    child: Child,
-    folder: Folder,
+    process: Process,
+    /// Where it logs, if not to its output.
+    log: Option<PathBuf>,
+    _folder: Folder,
 }
 
 /// HAProxy, or `None` where it is absent.
@@ -43,13 +42,17 @@ pub(crate) fn haproxy() -> Option<PathBuf> {
     peer::find("haproxy", "apt-get install haproxy")
 }
 
-/// nginx, or `None` where it is absent.
+/// nginx with its stream module, or `None` where either is absent.
 pub(crate) fn nginx() -> Option<PathBuf> {
-    peer::find("nginx", "apt-get install nginx-light libnginx-mod-stream")
+    let program = peer::find("nginx", "apt-get install nginx-light libnginx-mod-stream")?;
+    if !Path::new(NGINX_STREAM).exists() {
+        peer::find(NGINX_STREAM, "apt-get install libnginx-mod-stream")?;
+    }
+    Some(program)
 }
 
 impl Program {
-    /// Starts HAProxy with one `listen` section, and waits until it serves. It logs to [`output`](Self::output).
+    /// Starts HAProxy with one `listen` section, and waits until it serves.
     pub(crate) async fn haproxy(program: &Path, listen: &str) -> Self {
         let folder = Folder::default();
         let socket = folder.path().join("stats.sock");
@@ -62,90 +65,48 @@ impl Program {
                 socket.display()
             ),
         );
-        let mut haproxy = Self::start(Command::new(program).args(["-db", "-f", "haproxy.cfg"]), folder);
+        let mut process =
+            Process::start(Command::new(program).args(["-db", "-f", "haproxy.cfg"]), folder.path());
         // Who answers here has bound everything else.
-        haproxy
-            .until("HAProxy serves", async || {
-                let mut stats = UnixStream::connect(&socket).await.ok()?;
-                stats.write_all(b"show info\n").await.ok()?;
-                stats.read_u8().await.ok()
-            })
-            .await;
-        haproxy
+        let serves = async || {
+            let mut stats = UnixStream::connect(&socket).await.ok()?;
+            stats.write_all(b"show info\n").await.ok()?;
+            stats.read_u8().await.ok()
+        };
+        process.until("HAProxy serves", serves).await;
+        Self { process, log: None, _folder: folder }
     }
 
-    /// Starts nginx with one stream server, and waits until it listens. The server may log by `told`, a
-    /// format that the caller chooses, to [`output`](Self::output).
+    /// Starts nginx with one stream server, and waits until it listens; it logs in the format `told`.
     pub(crate) async fn nginx(program: &Path, told: &str, server: &str) -> Self {
-        const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
         let folder = Folder::default();
-        let module =
-            if Path::new(MODULE).exists() { format!("load_module {MODULE};") } else { String::new() };
         folder.write(
             "nginx.conf",
             &format!(
-                "{module}\ndaemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr info;\n\
+                "load_module {NGINX_STREAM};\ndaemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr info;\n\
                  events {{ worker_connections 100; }}\n\
-                 stream {{ log_format told '{told}'; access_log /dev/stdout told; server {{ proxy_half_close on; {server} }} }}\n"
+                 stream {{ log_format told '{told}'; access_log told.log told; proxy_half_close on; \
+                 server {{ {server} }} }}\n"
             ),
         );
-        let pid = folder.path().join("nginx.pid");
-        let here = folder.path().to_path_buf();
         let mut command = Command::new(program);
-        command.arg("-p").arg(&here).args(["-c", "nginx.conf", "-e", "stderr"]);
-        let mut nginx = Self::start(&mut command, folder);
+        command.args(["-e", "stderr", "-p"]).arg(folder.path()).args(["-c", "nginx.conf"]);
+        let mut process = Process::start(&mut command, folder.path());
+        let pid = folder.path().join("nginx.pid");
         // It is written when the sockets are open.
-        nginx.until("nginx listens", async || pid.exists().then_some(())).await;
-        nginx
+        process.until("nginx listens", async || pid.exists().then_some(())).await;
+        Self { process, log: Some(folder.path().join("told.log")), _folder: folder }
     }
 
-    fn start(command: &mut Command, folder: Folder) -> Self {
-        let output = File::options().append(true).create(true).open(folder.path().join("output")).unwrap();
-        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        let child = command.current_dir(folder.path()).spawn().unwrap();
-        Self { child, folder }
-    }
-
-    /// What it has printed so far.
-    fn output(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.folder.path().join("output")).unwrap()).into_owned()
-    }
-
-    /// Waits until it has printed a line that begins so, and returns the rest of the line.
+    /// Waits until it has logged a line that begins so, and returns the rest of the line.
     pub(crate) async fn says(&mut self, beginning: &str) -> String {
-        let path = self.folder.path().join("output");
-        self.until(beginning, async || {
-            let said = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        let Some(log) = &self.log else { return self.process.says(beginning).await };
+        let logged = async || {
+            let said = fs::read_to_string(log).ok()?;
             // Without its line feed a line may not be whole yet.
             let whole = said.rsplit_once('\n')?.0.to_owned();
             whole.lines().find_map(|line| line.strip_prefix(beginning)).map(str::to_owned)
-        })
-        .await
-    }
-
-    async fn until<T>(&mut self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "it ended before {what}: {}", ended.unwrap());
-            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("--- it said:\n{}---", self.output());
-        }
+        };
+        self.process.until(beginning, logged).await
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use landbridge_core::spiffe::SpiffeId;
 
+use crate::report_format::ReportFormat;
+
 /// A cross-cluster east-west TCP/mTLS gateway: routes by SNI, knows who calls, loses nothing.
 #[derive(Debug, Parser)]
 #[command(
@@ -90,14 +92,6 @@ pub(crate) struct Validate {
     /// How problems are written.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: ReportFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
 }
 
 /// Tell what would become of a call, step by step, and why.

@@ -17,9 +17,11 @@ use landbridge::{Credentials, CredentialsError};
 use tokio::runtime::Builder;
 
 use self::report::Report;
-use crate::args::{Check, ReportFormat};
+use crate::args::Check;
 use crate::load::{Complaint, Configured, configured};
+use crate::report_format::ReportFormat;
 use crate::run::raise_open_files;
+use crate::validate::served;
 
 /// Prints what it found, one line each; 0 if nothing keeps the gateway from working, 1 if something does.
 pub(crate) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
@@ -28,9 +30,7 @@ pub(crate) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
     match configured(&arguments.config) {
         Ok(Configured { config, warnings }) => {
             complain(&mut report, &warnings);
-            let (services, entries) = (config.services.services().len(), config.trust.len());
-            let file = arguments.config.display();
-            report.ok("configuration", format!("{file}: {services} services, {entries} trust entries"));
+            report.ok("configuration", format!("{}: {}", arguments.config.display(), served(&config)));
             examine(&mut report, &config)?;
         }
         Err(complaints) => complain(&mut report, &complaints),

@@ -7,9 +7,10 @@ use landbridge::config::Config;
 use landbridge_core::explain::{Call, Explanation};
 use landbridge_core::spiffe::TrustName;
 
-use crate::args::{Explain, ReportFormat};
+use crate::args::Explain;
 use crate::load;
 use crate::print::{misused, print};
+use crate::report_format::ReportFormat;
 
 /// Tells it step by step; 0 if the call would be let in, 1 if not, 2 if the question has no answer.
 pub(crate) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {

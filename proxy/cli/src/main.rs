@@ -16,6 +16,7 @@ mod observers;
 mod print;
 mod probe;
 mod reload;
+mod report_format;
 mod run;
 mod signals;
 mod validate;

@@ -2,19 +2,19 @@
 
 use std::process::ExitCode;
 
-use crate::args::{ReportFormat, Validate};
+use landbridge::config::Config;
+
+use crate::args::Validate;
 use crate::load::{Complaint, load};
+use crate::report_format::ReportFormat;
 
 /// Prints what is wrong and what looks wrong; 0 if the file would be accepted, 1 if not.
 #[expect(clippy::print_stdout, reason = "this is what the command is for")]
 pub(crate) fn validate(arguments: &Validate) -> ExitCode {
     let (complaints, summary) = match load(&arguments.config) {
         Ok(loaded) => {
-            let services = loaded.config.services.services().len();
-            (
-                loaded.warnings,
-                Some(format!("valid: {services} services, {} trust entries", loaded.config.trust.len())),
-            )
+            let summary = format!("valid: {}", served(&loaded.config));
+            (loaded.warnings, Some(summary))
         }
         Err(complaints) => (complaints, None),
     };
@@ -26,7 +26,11 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
             let errors = complaints.iter().filter(|complaint| complaint.is_error()).count();
             match &summary {
                 Some(summary) => println!("{}: {summary}", arguments.config.display()),
-                None => println!("{}: invalid: {errors} errors", arguments.config.display()),
+                None => println!(
+                    "{}: invalid: {}",
+                    arguments.config.display(),
+                    counted(errors, "error", "errors")
+                ),
             }
         }
         ReportFormat::Json => println!("{}", json(&complaints)),
@@ -48,4 +52,14 @@ fn json(complaints: &[Complaint]) -> serde_json::Value {
         .collect();
     let valid = !complaints.iter().any(Complaint::is_error);
     serde_json::json!({ "valid": valid, "problems": problems })
+}
+
+/// How many services and trust entries a configuration has, in words.
+pub(crate) fn served(config: &Config) -> String {
+    let services = counted(config.services.services().len(), "service", "services");
+    format!("{services}, {}", counted(config.trust.len(), "trust entry", "trust entries"))
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }

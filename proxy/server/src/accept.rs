@@ -9,25 +9,16 @@ use std::time::Duration;
 
 use landbridge_core::Reason;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::gateway::Shared;
+use crate::connection::Accepted;
 use crate::record::Record;
+use crate::shared::Shared;
 use crate::{connection, socket};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// A connection that was admitted.
-pub(crate) struct Accepted {
-    pub(crate) tcp: TcpStream,
-    pub(crate) remote: SocketAddr,
-    pub(crate) local: SocketAddr,
-    /// Its share of `limits.connections`.
-    pub(crate) admission: OwnedSemaphorePermit,
-}
 
 /// Accepts until `stop`, then takes what is queued already, so that no connection which the kernel had
 /// completed is lost, and closes the listener.

@@ -15,9 +15,10 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::accept;
 use crate::drain::{Drain, Drained};
 use crate::error::{Error, Kind};
-use crate::gateway::{Desired, Gateway, Shared};
-use crate::handle::{Handle, Phase};
+use crate::generation::Desired;
+use crate::handle::Handle;
 use crate::registry::Ending;
+use crate::shared::{Phase, Shared};
 use crate::updates;
 
 /// How often connections are told of the drain deadline that may not have heard of it.
@@ -42,8 +43,11 @@ pub struct Worker {
 }
 
 impl Bound {
-    pub(crate) async fn new(gateway: Gateway, listeners: Vec<TcpListener>) -> Result<Self, Error> {
-        let Gateway { shared, state } = gateway;
+    pub(crate) async fn new(
+        shared: Arc<Shared>,
+        state: watch::Receiver<Desired>,
+        listeners: Vec<TcpListener>,
+    ) -> Result<Self, Error> {
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in &listeners {
             let usable = listener.set_nonblocking(true).and_then(|()| listener.local_addr());

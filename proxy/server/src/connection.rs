@@ -1,6 +1,7 @@
 //! One connection, from accept to close, told in order.
 
 use std::future::pending;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,16 +12,25 @@ use landbridge_core::{Caller, Reason};
 use landbridge_splice::{Cause, Cut, End, Ended, Options, Side, duplex};
 use rustls_pki_types::UnixTime;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::accept::Accepted;
-use crate::gateway::Shared;
 use crate::handshake::{self, Chosen};
 use crate::proxy_protocol;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::registry::{Ending, Live, Standing};
+use crate::shared::Shared;
 use crate::updates;
 use crate::upstream::{self, Opening};
+
+/// A connection that was admitted.
+pub(crate) struct Accepted {
+    pub(crate) tcp: TcpStream,
+    pub(crate) remote: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// Its share of `limits.connections`.
+    pub(crate) admission: OwnedSemaphorePermit,
+}
 
 /// Serves one connection and reports its outcome once.
 pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {

@@ -2,36 +2,17 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize};
-use std::time::Instant;
 
-use arc_swap::ArcSwap;
-use landbridge_core::Snapshot;
 use landbridge_core::config::GatewayConfig;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::bound::Bound;
 use crate::capacity::Capacity;
-use crate::credentials::Credentials;
 use crate::error::{Error, Kind};
-use crate::generation::Generation;
-use crate::handle::Counters;
+use crate::generation::{Desired, Generation};
 use crate::observer::Observer;
-use crate::registry::Registry;
-use crate::resolve::Resolver;
+use crate::shared::Shared;
 use crate::socket;
-
-/// What a gateway is to serve, and as whom.
-///
-/// It is one value so that a change of services and credentials together is one change: a connection
-/// never sees the new of one with the old of the other.
-#[derive(Debug, Clone)]
-pub struct Desired {
-    /// The services.
-    pub services: Arc<Snapshot>,
-    /// The gateway's certificates and whom it believes.
-    pub credentials: Arc<Credentials>,
-}
 
 /// What a gateway is fed and whom it tells.
 pub struct Inputs {
@@ -44,28 +25,8 @@ pub struct Inputs {
 
 /// A gateway that does not listen yet.
 pub struct Gateway {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) state: watch::Receiver<Desired>,
-}
-
-/// What all connections of one gateway share.
-pub(crate) struct Shared {
-    pub(crate) config: GatewayConfig,
-    pub(crate) capacity: Capacity,
-    /// Swapped once for every kind of change.
-    pub(crate) current: ArcSwap<Generation>,
-    pub(crate) registry: Registry,
-    pub(crate) resolver: Resolver,
-    pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) connections: Arc<Semaphore>,
-    pub(crate) handshakes: Arc<Semaphore>,
-    pub(crate) counters: Counters,
-    pub(crate) phase: AtomicU8,
-    /// How many workers have not stopped yet.
-    pub(crate) workers: AtomicUsize,
-    pub(crate) next_id: AtomicU64,
-    /// The zero of the gateway's clock.
-    pub(crate) epoch: Instant,
+    shared: Arc<Shared>,
+    state: watch::Receiver<Desired>,
 }
 
 impl Gateway {
@@ -79,23 +40,8 @@ impl Gateway {
     pub fn new(config: GatewayConfig, inputs: Inputs) -> Result<Self, Error> {
         let Inputs { mut state, observer } = inputs;
         let capacity = Capacity::measure(&config.limits)?;
-        let resolver = Resolver::new(config.endpoints.clone());
         let first = Generation::first(&state.borrow_and_update().clone(), config.tls)?;
-        let shared = Shared {
-            current: ArcSwap::from_pointee(first),
-            registry: Registry::default(),
-            resolver,
-            observer,
-            connections: Arc::new(Semaphore::new(capacity.connections)),
-            handshakes: Arc::new(Semaphore::new(capacity.handshakes)),
-            counters: Counters::default(),
-            phase: AtomicU8::default(),
-            workers: AtomicUsize::new(1),
-            next_id: AtomicU64::new(1),
-            epoch: Instant::now(),
-            capacity,
-            config,
-        };
+        let shared = Shared::new(config, capacity, first, observer);
         Ok(Self { shared: Arc::new(shared), state })
     }
 
@@ -124,6 +70,6 @@ impl Gateway {
         if listeners.is_empty() {
             return Err(Kind::NoListener.into());
         }
-        Bound::new(self, listeners).await
+        Bound::new(self.shared, self.state, listeners).await
     }
 }

@@ -3,14 +3,25 @@
 use std::sync::Arc;
 
 use landbridge_certs::{KeyPair, TlsContext};
-use landbridge_core::Table;
 use landbridge_core::config::TlsPolicy;
 use landbridge_core::service::{Mode, Service};
 use landbridge_core::table::Answers;
+use landbridge_core::{Snapshot, Table};
 
 use crate::credentials::Credentials;
 use crate::error::{Error, Kind};
-use crate::gateway::Desired;
+
+/// What a gateway is to serve, and as whom.
+///
+/// It is one value so that a change of services and credentials together is one change: a connection
+/// never sees the new of one with the old of the other.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The services.
+    pub services: Arc<Snapshot>,
+    /// The gateway's certificates and whom it believes.
+    pub credentials: Arc<Credentials>,
+}
 
 /// One state of services, endpoints and credentials.
 ///

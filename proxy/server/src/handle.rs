@@ -1,26 +1,13 @@
 //! What can be asked of a gateway while it runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use landbridge_core::Reason;
 
 use crate::capacity::Capacity;
 use crate::credentials::Credentials;
-use crate::gateway::Shared;
-
-/// Where a gateway is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
-    /// It is bound and does not accept yet.
-    Starting,
-    /// It accepts connections.
-    Serving,
-    /// It was asked to stop, and lets connections end.
-    Draining,
-    /// It is done.
-    Stopped,
-}
+use crate::shared::{Phase, Shared};
 
 /// How many endpoints of a service are in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,38 +73,5 @@ impl Handle {
     /// The limits in force.
     pub fn capacity(&self) -> Capacity {
         self.shared.capacity
-    }
-}
-
-impl Shared {
-    /// Moves on to `phase`; a gateway never goes back.
-    pub(crate) fn enter(&self, phase: Phase) {
-        self.phase.fetch_max(phase as u8, Ordering::Relaxed);
-    }
-}
-
-/// Plain counts, read by whoever exports them.
-#[derive(Debug)]
-pub(crate) struct Counters {
-    pub(crate) accepted: AtomicU64,
-    ended: Box<[AtomicU64]>,
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        let ended = Reason::ALL.iter().map(|_| AtomicU64::default()).collect();
-        Self { accepted: AtomicU64::default(), ended }
-    }
-}
-
-impl Counters {
-    pub(crate) fn count(&self, reason: Reason) {
-        if let Some(counter) = self.ended.get(reason as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn ended(&self, reason: Reason) -> u64 {
-        self.ended.get(reason as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 }

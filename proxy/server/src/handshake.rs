@@ -17,10 +17,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::StartHandshake;
 
 use self::prefixed::Prefixed;
-use crate::gateway::Shared;
 use crate::generation::Generation;
 use crate::record::Record;
 use crate::refusal::{Farewell, Refusal};
+use crate::shared::Shared;
 
 /// A connection whose mutual TLS is established.
 pub(crate) struct Secured {

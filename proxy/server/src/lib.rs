@@ -61,6 +61,7 @@ mod record;
 mod refusal;
 mod registry;
 mod resolve;
+mod shared;
 mod socket;
 mod updates;
 mod upstream;
@@ -70,14 +71,16 @@ pub use capacity::Capacity;
 pub use credentials::{Credentials, CredentialsError, FileProblem};
 pub use drain::{Drain, Drained};
 pub use error::Error;
-pub use gateway::{Desired, Gateway, Inputs};
-pub use handle::{EndpointCounts, Handle, Phase};
+pub use gateway::{Gateway, Inputs};
+pub use generation::Desired;
+pub use handle::{EndpointCounts, Handle};
 pub use landbridge_certs::{KeyPair, TrustEntry};
 pub use landbridge_core::config::GatewayConfig;
 pub use landbridge_core::{
     Outcome, Reason, Service, Snapshot, config, outcome, policy, service, sni, spiffe,
 };
 pub use observer::{Observer, Opened, Traffic};
+pub use shared::Phase;
 
 /// The examples of docs/embedding.md, compiled and run.
 #[cfg(doctest)]

@@ -10,10 +10,10 @@ use landbridge_core::{Reason, Service};
 use tokio::net::TcpStream;
 
 use self::reader::{Header, HeaderReader};
-use crate::gateway::Shared;
 use crate::handshake::{deadline, read_some};
 use crate::record::Record;
 use crate::refusal::Refusal;
+use crate::shared::Shared;
 
 mod reader;
 mod writer;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use landbridge_core::{Outcome, Reason, Service};
 use landbridge_splice::Tally;
 
-use crate::gateway::Shared;
 use crate::observer::{Opened, Traffic};
 use crate::registry::Live;
+use crate::shared::Shared;
 
 /// The outcome in the making. It is reported exactly once: by [`finish`](Self::finish), or when it is
 /// dropped because the connection's task panicked or was cancelled.

@@ -10,10 +10,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::gateway::{Desired, Shared};
-use crate::generation::Generation;
+use crate::generation::{Desired, Generation};
 use crate::registry::{Ending, Live};
 use crate::resolve;
+use crate::shared::Shared;
 
 /// How a connection ends whose caller may no longer be served: at once.
 const REVOKED: Ending = Ending { reason: Reason::Revoked, flush: None };

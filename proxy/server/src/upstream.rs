@@ -19,12 +19,11 @@ use landbridge_core::{Endpoint, Permit, Reason};
 use landbridge_splice::Side;
 use tokio::time::{sleep, timeout};
 
-use crate::gateway::Shared;
-use crate::record::Record;
-use crate::refusal::Refusal;
-
 pub(crate) use self::dial::Opening;
 use self::dial::{Answered, Failed, dial};
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::shared::Shared;
 
 mod dial;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::Cut;
-use crate::duplex::Pair;
 use crate::ended::{Cause, End, Ended};
 use crate::half::{Half, Terms};
+use crate::pair::Pair;
 use crate::side::{Inflow, Side};
 
 /// How soon the kernel is first asked whether the peer has acknowledged everything, and how seldom at most.

@@ -1,7 +1,6 @@
 //! The proof that a direction ended cleanly, without which nobody can finish the other side.
 
 use crate::MissingCloseNotify;
-use crate::side::Health;
 
 /// A side said, in its own protocol's words, that it has no more to send.
 ///
@@ -33,4 +32,13 @@ impl CleanEof {
     pub(crate) fn is_forgiven(&self) -> bool {
         self.forgiven
     }
+}
+
+/// Whether an operation on a socket has failed.
+///
+/// The kernel tells of a reset once; after that, reading looks like an end of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Sound,
+    Broken,
 }

@@ -6,7 +6,7 @@
 //! side, FIN on a plain one). Every other end reaches the other side as RST, after the bytes already accepted
 //! were acknowledged by its TCP. Acknowledged doesn't mean read by the application: no TCP proxy can know that.
 //!
-//! Where to read: `duplex.rs` is the story, `half.rs` one direction, `side.rs` what a direction needs from a
+//! Where to read: `duplex.rs` is the story, `pair.rs` both sides of it, `half.rs` one direction, `side.rs` what a direction needs from a
 //! side, `eof.rs` the proof that a FIN is allowed, `ending.rs` every end that isn't clean.
 
 mod duplex;
@@ -15,6 +15,7 @@ mod ending;
 mod eof;
 mod half;
 mod options;
+mod pair;
 mod pool;
 mod side;
 #[expect(unsafe_code, reason = "the one file that may talk to the kernel past what safe crates offer")]

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 
 use crate::ended::Fault;
-use crate::eof::CleanEof;
+use crate::eof::{CleanEof, Health};
 use crate::{MissingCloseNotify, sys};
 use plain::Plain;
 use socket::Socket;
@@ -36,15 +36,6 @@ pub(crate) enum Fetched {
     Clean(CleanEof),
     /// It was stopped (see [`Side::stop`]) and all that had been accepted was consumed.
     Drained,
-}
-
-/// Whether an operation on a socket has failed.
-///
-/// The kernel tells of a reset once; after that, reading looks like an end of file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    Sound,
-    Broken,
 }
 
 /// What a side may still read from its socket.

@@ -63,7 +63,9 @@ fn every_example_is_a_command_line_that_is_understood() {
 fn no_line_of_a_help_is_wider_than_a_hundred_letters() {
     for (name, mut command) in commands() {
         let help = command.render_long_help().to_string();
-        let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
+        // The usage line is made of the names of the arguments, and is not wrapped.
+        let lines = help.lines().filter(|line| !line.starts_with("Usage:"));
+        let wide: Vec<&str> = lines.filter(|line| line.chars().count() > 100).collect();
         assert!(wide.is_empty(), "{name}: {wide:#?}");
     }
 }

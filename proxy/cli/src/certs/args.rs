@@ -13,7 +13,7 @@ use rustls_pki_types::UnixTime;
 
 use super::examples;
 use super::write::Replacing;
-use crate::args::ReportFormat;
+use crate::report_format::ReportFormat;
 
 #[derive(Debug, Args)]
 #[command(after_help = examples::CERTS)]

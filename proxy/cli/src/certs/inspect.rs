@@ -11,7 +11,7 @@ use rustls_pki_types::UnixTime;
 
 use super::args;
 use super::tell::{complain, say};
-use crate::args::ReportFormat;
+use crate::report_format::ReportFormat;
 
 /// Tells of every file that can be read, and complains of every other.
 pub(super) fn inspect(arguments: &args::Inspect) -> ExitCode {

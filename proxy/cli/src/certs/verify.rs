@@ -21,7 +21,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use self::report::Report;
 use super::args::{self, Bundle};
 use super::tell::say;
-use crate::args::ReportFormat;
+use crate::report_format::ReportFormat;
 
 /// What one trust entry says of the chain.
 struct Answer {

@@ -20,6 +20,37 @@ fn the_transcript_of_the_readme_is_what_the_demo_prints() {
     assert_eq!(printed[..shown.len()], shown);
 }
 
+#[test]
+fn the_readme_s_own_certificates_fit_its_configuration_and_its_question_has_its_answer() {
+    let folder = landbridge_testkit::pki::Folder::default();
+    let (_, toml) = README.split_once("```toml\n").unwrap();
+    let (toml, rest) = toml.split_once("```").unwrap();
+    folder.write("gateway.toml", toml);
+    let mut asked = 0;
+    for block in rest.split("```console\n").skip(1).filter_map(|block| block.split_once("```")) {
+        for command in block.0.replace("\\\n", " ").split("$ landbridge ").skip(1) {
+            let (words, shown) = command.split_once('\n').unwrap();
+            if words.starts_with("run") {
+                continue;
+            }
+            let output = Command::new(LANDBRIDGE)
+                .args(words.split_whitespace())
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            let printed = String::from_utf8(output.stdout).unwrap();
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success() || words.starts_with("explain"), "{words}: {printed}{errors}");
+            if !shown.trim().is_empty() {
+                assert_eq!(printed, shown, "{words}");
+                asked += 1;
+            }
+        }
+    }
+    // The answers of validate and of explain.
+    assert_eq!(asked, 2);
+}
+
 /// Ports are new in every run.
 fn without_ports(text: &str) -> String {
     let mut parts = text.split("127.0.0.1:");

@@ -24,7 +24,7 @@ fn a_file_in_order_is_valid_and_warnings_do_not_change_that() {
     let toml = World::head() + &World::httpbin(&["192.0.2.1:80".parse().unwrap()], "");
     let (code, text) = validate(&world, &toml, &[]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.ends_with("gateway.toml: valid: 1 services, 2 trust entries\n"), "{text}");
+    assert!(text.ends_with("gateway.toml: valid: 1 service, 2 trust entries\n"), "{text}");
 
     let nobody = toml.lines().filter(|line| !line.starts_with("allow")).collect::<Vec<_>>().join("\n");
     let (code, text) = validate(&world, &nobody, &[]);

@@ -12,6 +12,7 @@ use super::{Config, GatewayConfig, unavailable};
 
 mod allow;
 mod endpoints;
+mod first;
 mod gateway;
 mod identity;
 mod listening;

@@ -8,7 +8,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::{Health, Inflow};
+use super::Inflow;
+use crate::eof::Health;
 use crate::pool::{Lease, Size};
 use crate::sys;
 

@@ -1,8 +1,9 @@
 //! All services together: what each is, and that no two claim one name.
 
+use super::first::FirstTerminating;
 use super::service::{self, Scope, ServicePlaces};
 use super::{names, section};
-use crate::config::findings::{Complaint, Findings, Place};
+use crate::config::findings::{Complaint, Findings};
 use crate::config::raw::{List, RawMode, RawService};
 use crate::service::{Conflict, Service, Snapshot};
 use crate::sni::NamePattern;
@@ -13,13 +14,6 @@ pub(super) struct Served {
     /// Whether no service is listed.
     pub(super) nothing: bool,
     pub(super) first_terminating: Option<FirstTerminating>,
-}
-
-/// The first service that needs the gateway's own identity.
-pub(super) struct FirstTerminating {
-    /// `service NAME`, or its place in the list.
-    pub(super) name: String,
-    pub(super) place: Place,
 }
 
 pub(super) fn served(raw: Option<List<RawService>>, scope: &Scope<'_>, found: &mut Findings) -> Served {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::served::FirstTerminating;
+use super::first::FirstTerminating;
 use super::{section, text};
 use crate::config::TrustFiles;
 use crate::config::findings::{Complaint, Findings, Place};

@@ -1,0 +1,105 @@
+//! What all connections of one gateway share, and where the gateway is in its life.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use landbridge_core::Reason;
+use landbridge_core::config::GatewayConfig;
+use tokio::sync::Semaphore;
+
+use crate::capacity::Capacity;
+use crate::generation::Generation;
+use crate::observer::Observer;
+use crate::registry::Registry;
+use crate::resolve::Resolver;
+
+/// What all connections of one gateway share.
+pub(crate) struct Shared {
+    pub(crate) config: GatewayConfig,
+    pub(crate) capacity: Capacity,
+    /// Swapped once for every kind of change.
+    pub(crate) current: ArcSwap<Generation>,
+    pub(crate) registry: Registry,
+    pub(crate) resolver: Resolver,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) handshakes: Arc<Semaphore>,
+    pub(crate) counters: Counters,
+    pub(crate) phase: AtomicU8,
+    /// How many workers have not stopped yet.
+    pub(crate) workers: AtomicUsize,
+    pub(crate) next_id: AtomicU64,
+    /// The zero of the gateway's clock.
+    pub(crate) epoch: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: GatewayConfig,
+        capacity: Capacity,
+        first: Generation,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(first),
+            registry: Registry::default(),
+            resolver: Resolver::new(config.endpoints.clone()),
+            observer,
+            connections: Arc::new(Semaphore::new(capacity.connections)),
+            handshakes: Arc::new(Semaphore::new(capacity.handshakes)),
+            counters: Counters::default(),
+            phase: AtomicU8::default(),
+            workers: AtomicUsize::new(1),
+            next_id: AtomicU64::new(1),
+            epoch: Instant::now(),
+            capacity,
+            config,
+        }
+    }
+
+    /// Moves on to `phase`; a gateway never goes back.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::Relaxed);
+    }
+}
+
+/// Where a gateway is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It is bound and does not accept yet.
+    Starting,
+    /// It accepts connections.
+    Serving,
+    /// It was asked to stop, and lets connections end.
+    Draining,
+    /// It is done.
+    Stopped,
+}
+
+/// Plain counts, read by whoever exports them.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) accepted: AtomicU64,
+    ended: Box<[AtomicU64]>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let ended = Reason::ALL.iter().map(|_| AtomicU64::default()).collect();
+        Self { accepted: AtomicU64::default(), ended }
+    }
+}
+
+impl Counters {
+    pub(crate) fn count(&self, reason: Reason) {
+        if let Some(counter) = self.ended.get(reason as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn ended(&self, reason: Reason) -> u64 {
+        self.ended.get(reason as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+}
