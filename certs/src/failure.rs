@@ -1,8 +1,10 @@
 //! From what rustls says to the one word that log, metrics and documentation use.
 
 use landbridge_core::Reason;
+use landbridge_core::outcome::Flag;
 use rustls::{CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
+use crate::refusal::Refusal;
 use crate::verifier::Verdict;
 
 /// Names the failure of a handshake that the gateway answers.
@@ -33,6 +35,20 @@ pub fn reason_of(error: &Error, verdict: Option<&Verdict>) -> Reason {
         | Error::DecryptError
         | Error::PeerSentOversizedRecord => Reason::HandshakeBroken,
         _ => Reason::Internal,
+    }
+}
+
+/// Names the failure of a handshake with an endpoint, and says what exactly was wrong.
+///
+/// `verdict` is what the verifier of that try left behind.
+pub fn upstream_failure(error: &Error, verdict: &Verdict) -> Refusal {
+    match verdict.refusal() {
+        Some(refusal) if refusal.reason == Reason::UpstreamAuth => refusal.clone(),
+        Some(refusal) => Refusal::new(Reason::UpstreamAuth, refusal.to_string()),
+        None if reason_of(error, None).flag() == Flag::An => {
+            Refusal::new(Reason::UpstreamAuth, error.to_string())
+        }
+        None => Refusal::new(Reason::UpstreamHandshake, error.to_string()),
     }
 }
 

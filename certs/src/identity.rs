@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use landbridge_core::SpiffeId;
 use landbridge_core::config::KeyPairFiles;
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -167,6 +168,11 @@ impl KeyPair {
 
     /// The chain and the key, presented whatever the client asks for.
     pub(crate) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
+        self.resolver.clone()
+    }
+
+    /// The same, presented whatever the server asks for.
+    pub(crate) fn client_resolver(&self) -> Arc<dyn ResolvesClientCert> {
         self.resolver.clone()
     }
 

@@ -3,7 +3,8 @@
 //! A connection meets the modules in this order: [`hello`] reads what the client asks for,
 //! [`tls`] makes the configuration that answers it with an identity from [`identity`], [`verifier`]
 //! is asked about the client's certificate inside the handshake and asks [`trust`] and the service's
-//! policy, [`failure`] names what went wrong.
+//! policy, [`failure`] names what went wrong. Where an endpoint speaks mutual TLS too, [`tls::upstream`]
+//! is how it is called.
 //!
 //! Nothing here opens a socket, reads a clock or installs a process-wide crypto provider: bytes and
 //! time are arguments. The files of an identity or a trust entry are read where a function says so.
@@ -26,11 +27,12 @@ mod leaf;
 #[cfg(feature = "issue")]
 mod testing;
 
-pub use failure::reason_of;
+pub use failure::{reason_of, upstream_failure};
 pub use hello::{Hello, HelloError, HelloReader, plaintext_alert};
 pub use identity::{IdentityError, KeyPair};
 pub use refusal::Refusal;
 pub use source::SourceError;
+pub use tls::upstream::{Origination, offer_alpn};
 pub use tls::{Acceptance, AlpnMismatch, TlsContext, select_alpn};
-pub use trust::{Anchor, CertId, Svid, TrustEntry, TrustError, TrustStore, TrustWarning};
+pub use trust::{Anchor, CertId, Role, Svid, TrustEntry, TrustError, TrustStore, TrustWarning};
 pub use verifier::Verdict;

@@ -1,4 +1,4 @@
-//! Why a client's certificate is not accepted, in our word, in TLS's alert and in a sentence.
+//! Why a peer's certificate is not accepted, in our word, in TLS's alert and in a sentence.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::sync::Arc;
 use landbridge_core::{Identity, Reason};
 use rustls::{CertificateError, Error, OtherError};
 
-/// A client's certificate was refused, or its owner was.
+/// A peer's certificate was refused, or its owner was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The word for it.
     pub reason: Reason,
-    /// What exactly was wrong, for the log. Text of the client's is quoted, escaped and bounded.
+    /// What exactly was wrong, for the log. Text of the peer's is quoted, escaped and bounded.
     pub detail: String,
     /// Who it was, where the certificate was verified and only the policy refused.
     pub identity: Option<Identity>,
@@ -45,7 +45,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Quotes text of the client's: escaped, and at most 200 characters of it.
+/// Quotes text of the peer's: escaped, and at most 200 characters of it.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().take(200).collect();
     if shown.len() < text.len() {

@@ -88,6 +88,7 @@ pub(crate) fn service(allow: &[&str]) -> Service {
         close_on_cert_expiry: false,
         missing_close_notify: MissingCloseNotify::default(),
         send_proxy: SendProxy::default(),
+        upstream_tls: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! How the gateway speaks TLS to its clients: one policy, and a configuration per connection.
+//! How the gateway speaks TLS: one policy, and a configuration per connection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,16 +9,20 @@ use landbridge_core::service::{Alpn, ISTIO_ALPN};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, StoresServerSessions, WantsServerCert};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ConfigBuilder, Error, ServerConfig, SupportedProtocolVersion, WantsVerifier};
+use rustls::{ClientConfig, ConfigBuilder, Error, ServerConfig, SupportedProtocolVersion, WantsVerifier};
 
 use crate::identity::KeyPair;
 use crate::trust::TrustStore;
 use crate::verifier::{Gate, Verdict};
 
+pub mod upstream;
+
 /// What all connections share: provider, protocol versions, and that nothing is resumed.
 pub struct TlsContext {
     builder: ConfigBuilder<ServerConfig, WantsVerifier>,
     storage: Arc<dyn StoresServerSessions>,
+    /// Believes nobody, until [`upstream`] gives it a verifier.
+    client: ClientConfig,
 }
 
 /// What one connection is accepted with.
@@ -79,6 +83,7 @@ impl TlsContext {
             builder: ServerConfig::builder_with_provider(Arc::new(provider()))
                 .with_protocol_versions(versions)?,
             storage: Arc::new(NoServerSessionStorage {}),
+            client: upstream::template(versions)?,
         })
     }
 

@@ -65,7 +65,16 @@ pub struct CertId {
     pub serial: Box<[u8]>,
 }
 
-/// A verified client certificate, and all that a later change of trust is checked against.
+/// As what a certificate is presented: its extended key usage, where it has one, must allow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// By a caller: clientAuth.
+    Client,
+    /// By an endpoint that the gateway calls: serverAuth.
+    Server,
+}
+
+/// A verified certificate, and all that a later change of trust is checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Svid {
     /// Who it is, and which entry vouches for it.

@@ -1,4 +1,4 @@
-//! The client's certificate, judged inside the handshake.
+//! The peer's certificate, judged inside the handshake: a client's here, an endpoint's in `upstream`.
 //!
 //! rustls asks a verifier that is made for one connection, so that it knows which service the client
 //! wants: who may not call learns it by alert 49 instead of a reset after the handshake.
@@ -17,24 +17,26 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::refusal::Refusal;
-use crate::trust::{Svid, TrustStore};
+use crate::trust::{Role, Svid, TrustStore};
 
-/// What the verifier of one connection found. Made empty, filled at most once.
+pub(crate) mod upstream;
+
+/// What the verifier of one handshake found. Made empty, filled at most once.
 #[derive(Debug, Default)]
 pub struct Verdict {
     cell: OnceLock<Result<Svid, Refusal>>,
 }
 
 impl Verdict {
-    /// Makes an empty verdict for a new connection.
+    /// Makes an empty verdict for a new handshake.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Whom the client proved to be, once the full handshake of its `connection` is over.
+    /// Whom the peer proved to be, once the full handshake of its `connection` is over.
     ///
     /// `None` before that: a certificate can be shown by anybody, and only the end of the handshake
-    /// proves that the client holds its key.
+    /// proves that the peer holds its key.
     pub fn proven(&self, connection: &CommonState) -> Option<&Svid> {
         let full = matches!(
             connection.handshake_kind(),
@@ -46,7 +48,12 @@ impl Verdict {
         self.cell.get()?.as_ref().ok()
     }
 
-    /// Why the client's certificate was refused, if it was.
+    fn set(&self, judged: Result<Svid, Refusal>) -> Result<(), Error> {
+        let once = |_| Error::General("a verdict serves one handshake".to_owned());
+        self.cell.set(judged).map_err(once)
+    }
+
+    /// Why the peer's certificate was refused, if it was.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.cell.get()?.as_ref().err()
     }
@@ -67,7 +74,7 @@ impl Gate {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<Svid, Refusal> {
-        let svid = self.trust.verify(leaf, intermediates, now)?;
+        let svid = self.trust.verify(leaf, intermediates, now, Role::Client)?;
         match self.service.policy.check(&Caller::Verified(svid.identity.clone())) {
             Ok(_) => Ok(svid),
             Err(denied) => Err(Refusal {
@@ -101,9 +108,7 @@ impl ClientCertVerifier for Gate {
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(refusal) => Err(refusal.to_error()),
         };
-        if self.verdict.cell.set(judged).is_err() {
-            return Err(Error::General("a verdict serves one connection".to_owned()));
-        }
+        self.verdict.set(judged)?;
         answer
     }
 
@@ -130,7 +135,7 @@ impl ClientCertVerifier for Gate {
     }
 }
 
-/// Whatever is wrong with the client's proof, it is told the same: alert 51.
+/// Whatever is wrong with a peer's proof, it is told the same: alert 51.
 fn bad_signature(_: Error) -> Error {
     Error::InvalidCertificate(CertificateError::BadSignature)
 }

@@ -15,3 +15,4 @@ mod proxy_protocol;
 mod races;
 mod reload;
 mod terminate;
+mod upstream_tls;

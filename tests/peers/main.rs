@@ -17,3 +17,4 @@ mod openssl;
 mod refused;
 mod san;
 mod three_clusters;
+mod upstream_envoy;

@@ -3,6 +3,7 @@
 use rustls_pki_types::pem::PemObject as _;
 
 use super::*;
+use crate::Role;
 use crate::testing::{SLEEP, entry, id, now, root, store};
 
 /// PEM for other tests.
@@ -59,7 +60,7 @@ fn the_root_of_a_domain_names_it() {
     assert_eq!(leaf::uris(&certificate).unwrap(), [Some("spiffe://b.example")]);
     let issued = ca.svid(&id("spiffe://b.example/a"), now()).unwrap();
     let store = store(vec![entry("b", "b.example", &[&ca])]);
-    assert!(store.verify(&issued.chain[0], &[], now()).is_ok());
+    assert!(store.verify(&issued.chain[0], &[], now(), Role::Client).is_ok());
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn a_ca_that_was_written_out_and_read_back_issues_and_revokes_as_before() {
     let issued = again.svid(&id(SLEEP), now()).unwrap();
     assert_eq!(issued.chain.len(), 2, "without the root");
     let store = store(vec![entry("a", "cluster.local", &[&ca])]);
-    let svid = store.verify(&issued.chain[0], &issued.chain[1..], now()).unwrap();
+    let svid = store.verify(&issued.chain[0], &issued.chain[1..], now(), Role::Client).unwrap();
     assert_eq!(svid.path.len(), 2);
     let validity = Validity::starting(now(), CRL_LIFETIME);
     let lists = ca.crl(&[], validity).unwrap() + &again.crl(&[&issued.serial], validity).unwrap();

@@ -8,7 +8,7 @@ use webpki::{
 };
 
 use super::load::identified;
-use super::{Anchor, CertId, Root, TrustEntry};
+use super::{Anchor, CertId, Role, Root, TrustEntry};
 use crate::refusal::Refusal;
 
 pub(crate) mod key_id;
@@ -18,6 +18,7 @@ pub(super) struct Candidate<'a> {
     pub(super) leaf: &'a EndEntityCert<'a>,
     pub(super) intermediates: &'a [CertificateDer<'a>],
     pub(super) now: UnixTime,
+    pub(super) role: Role,
     pub(super) algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
 }
 
@@ -68,12 +69,16 @@ impl TrustEntry {
         revocation: Option<RevocationOptions<'_>>,
     ) -> Result<Path, Error> {
         let in_time = |path: &VerifiedPath<'_>| self.check_root(path, candidate.now);
+        let usage = match candidate.role {
+            Role::Client => KeyUsage::client_auth(),
+            Role::Server => KeyUsage::server_auth(),
+        };
         let verified = candidate.leaf.verify_for_usage(
             candidate.algorithms,
             &self.anchors,
             candidate.intermediates,
             candidate.now,
-            KeyUsage::client_auth(),
+            usage,
             revocation,
             Some(&in_time),
         );
@@ -138,7 +143,7 @@ pub(super) fn weight(error: &Error) -> u8 {
     }
 }
 
-/// What a failed path means for the client that `id` claims to be.
+/// What a failed path means for the peer that `id` claims to be.
 pub(super) fn refusal(error: &Error, id: &SpiffeId) -> Refusal {
     Refusal::new(reason(error), format!("{id}: {}", detail(error)))
 }

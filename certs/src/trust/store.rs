@@ -9,14 +9,14 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::EndEntityCert;
 
 use super::path::{self, Candidate, Path};
-use super::{Svid, TrustEntry, TrustError};
+use super::{Role, Svid, TrustEntry, TrustError};
 use crate::leaf::{self, Claim};
 use crate::refusal::Refusal;
 use crate::source::sha256;
 
-/// The longest chain that a client may present, leaf included.
+/// The longest chain that a peer may present, leaf included.
 pub const CHAIN_MOST: usize = 8;
-/// The most bytes of certificates that a client may present.
+/// The most bytes of certificates that a peer may present.
 pub const CHAIN_BYTES_MOST: usize = 32 * 1024;
 
 /// Every trust entry.
@@ -60,7 +60,7 @@ impl TrustStore {
         Self { entries: self.entries.iter().map(fresh).collect(), algorithms: self.algorithms }
     }
 
-    /// Verifies a client's chain: the one place where a certificate becomes an identity.
+    /// Verifies the chain that a peer presents as `role`: the one place where a certificate becomes an identity.
     ///
     /// # Errors
     /// Why the certificate is not believed. Where several entries of its domain refuse it, the most
@@ -70,6 +70,7 @@ impl TrustStore {
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
+        role: Role,
     ) -> Result<Svid, Refusal> {
         bounded(leaf, intermediates)?;
         let claim = leaf::claim(leaf)?;
@@ -80,7 +81,8 @@ impl TrustStore {
             return Err(Refusal::new(Reason::UnknownTrustDomain, detail));
         }
         let certificate = EndEntityCert::try_from(leaf).map_err(|error| path::refusal(&error, &claim.id))?;
-        let candidate = Candidate { leaf: &certificate, intermediates, now, algorithms: self.algorithms.all };
+        let algorithms = self.algorithms.all;
+        let candidate = Candidate { leaf: &certificate, intermediates, now, role, algorithms };
         let mut worst: Option<webpki::Error> = None;
         for entry in &entries {
             match entry.verify(&candidate) {

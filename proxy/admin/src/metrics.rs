@@ -158,6 +158,7 @@ impl Metrics {
             Reason::ConnectRefused => "refused",
             Reason::ConnectTimeout => "timeout",
             Reason::ConnectFailed => "failed",
+            Reason::UpstreamAuth | Reason::UpstreamHandshake => "tls",
             Reason::NoEndpoint => "no_endpoint",
             _ => return,
         };

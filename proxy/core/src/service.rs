@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::policy::Policy;
+use crate::policy::{Grant, Policy};
 use crate::sni::{NamePattern, Sni, SniError, service_key};
+use crate::spiffe::Identity;
 
 /// How a service is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,6 +94,20 @@ pub enum SendProxy {
     Off,
     /// By a PROXY header of version 2, before the first byte of the client.
     V2,
+}
+
+/// Mutual TLS from the gateway to an endpoint's own sidecar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Whom an endpoint may prove to be; empty means nobody, so that no endpoint can be used.
+    pub server_identities: Vec<Grant>,
+}
+
+impl UpstreamTls {
+    /// Whether an endpoint may be this one.
+    pub fn expects(&self, identity: &Identity) -> bool {
+        self.server_identities.iter().any(|grant| grant.allows(identity))
+    }
 }
 
 /// Where an endpoint is.
@@ -198,6 +213,8 @@ pub struct Service {
     pub missing_close_notify: MissingCloseNotify,
     /// Whether an endpoint is told who the client is.
     pub send_proxy: SendProxy,
+    /// How TLS is spoken to an endpoint; `None` is plain.
+    pub upstream_tls: Option<Arc<UpstreamTls>>,
 }
 
 impl Service {
@@ -218,6 +235,7 @@ impl Service {
             close_on_cert_expiry: false,
             missing_close_notify: MissingCloseNotify::default(),
             send_proxy: SendProxy::default(),
+            upstream_tls: None,
         }
     }
 

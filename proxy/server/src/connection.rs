@@ -21,7 +21,7 @@ use crate::refusal::Refusal;
 use crate::registry::{Ending, Live, Standing};
 use crate::shared::Shared;
 use crate::updates;
-use crate::upstream;
+use crate::upstream::{self, Opening};
 
 /// A connection that was admitted.
 pub(crate) struct Accepted {
@@ -106,8 +106,8 @@ async fn story(
     }
     record.opened(service);
 
-    let preface = proxy_protocol::told_on(service, record)?;
-    let upstream = match upstream::connect(shared, &permit, &route.pool, preface, record).await {
+    let opening = Opening::of(&generation, service, record)?;
+    let upstream = match upstream::connect(shared, &permit, &route.pool, opening, record).await {
         Ok(upstream) => upstream,
         Err(refusal) => return Err(downstream.refuse(refusal)),
     };
@@ -115,7 +115,7 @@ async fn story(
     live.begin_splice(upstream.took);
     let options = options(shared, service);
     let cut = cut(live, expiry);
-    Ok(duplex(downstream.into_side(), Side::plain(upstream.tcp), &options, &live.tally, cut).await)
+    Ok(duplex(downstream.into_side(), upstream.side, &options, &live.tally, cut).await)
 }
 
 /// The client's side until it is spliced.

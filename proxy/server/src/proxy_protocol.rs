@@ -14,7 +14,6 @@ use crate::handshake::{deadline, read_some};
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
-use crate::upstream;
 
 mod reader;
 mod writer;
@@ -66,7 +65,7 @@ async fn read(tcp: &TcpStream) -> Result<Header, Refusal> {
 }
 
 /// The header that tells an endpoint of `service` who the client is, where the service wants one.
-pub(crate) fn told_on(service: &Service, record: &Record) -> Result<Option<upstream::Preface>, Refusal> {
+pub(crate) fn told_on(service: &Service, record: &Record) -> Result<Option<Arc<[u8]>>, Refusal> {
     match (service.send_proxy, record.so_far()) {
         (SendProxy::Off, _) | (_, None) => Ok(None),
         (SendProxy::V2, Some(outcome)) => match writer::version_2(outcome) {

@@ -75,6 +75,11 @@ impl Wire {
         self.tls.as_ref().and_then(|tls| tls.peer_certificates()).unwrap_or_default()
     }
 
+    /// The application protocol that was agreed on.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.tls.as_ref().and_then(|tls| tls.alpn_protocol())
+    }
+
     /// How many bytes were sent so far, those of TLS included.
     pub fn written(&self) -> u64 {
         self.written

@@ -32,7 +32,7 @@ fn a_path_with_a_weak_or_unknown_signature_is_a_bad_signature() {
             None,
             then,
         );
-        let refusal = store(vec![entry.unwrap()]).verify(&leaf, &[], then).unwrap_err();
+        let refusal = store(vec![entry.unwrap()]).verify(&leaf, &[], then, Role::Client).unwrap_err();
         assert_eq!(refusal.reason, Reason::BadSignature, "{what}: {refusal}");
     }
 }

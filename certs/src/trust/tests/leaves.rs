@@ -101,7 +101,7 @@ fn a_validity_includes_both_of_its_ends_to_the_second() {
     let ca = root("root");
     let issued = ca.svid(&id(SLEEP), now()).unwrap();
     let store = store(vec![entry("cluster-1", "cluster.local", &[&ca])]);
-    let verify = |time| store.verify(&issued.chain[0], &[], time);
+    let verify = |time| store.verify(&issued.chain[0], &[], time, Role::Client);
     let end = verify(now()).unwrap().not_after;
     assert!(verify(end).is_ok());
     assert_eq!(verify(at(end, 1)).unwrap_err().reason, Reason::CertExpired);
@@ -169,7 +169,7 @@ fn the_client_s_text_is_quoted_and_bounded_in_the_detail() {
     let text = format!("spiffe://cluster.local/\r\n\u{1b}[31m{}", "x".repeat(1_000));
     let issued = leaf(&ca, with_san(&[(6, text.as_bytes())]));
     let store = store(vec![entry("cluster-1", "cluster.local", &[&ca])]);
-    let refusal = store.verify(&issued.chain[0], &[], now()).unwrap_err();
+    let refusal = store.verify(&issued.chain[0], &[], now(), Role::Client).unwrap_err();
     assert!(refusal.detail.len() < 400, "{}", refusal.detail.len());
     assert!(!refusal.detail.contains(['\r', '\n', '\u{1b}']), "{}", refusal.detail);
 }

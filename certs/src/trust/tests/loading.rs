@@ -19,7 +19,7 @@ fn an_entry_is_made_of_pem_or_of_a_spiffe_bundle() {
     let made = made("cluster-1", json.as_bytes(), None).unwrap();
     assert_eq!(made.anchors().len(), 2);
     let issued = other.svid(&id(SLEEP), now()).unwrap();
-    assert!(store(vec![made]).verify(&issued.chain[0], &[], now()).is_ok());
+    assert!(store(vec![made]).verify(&issued.chain[0], &[], now(), Role::Client).is_ok());
 }
 
 fn made(name: &str, bundle: &[u8], crl: Option<&[u8]>) -> Result<TrustEntry, TrustError> {

@@ -75,7 +75,7 @@ impl Families {
                 &CONNECT,
             )?,
             connect_failures: all.counters(
-                ("landbridge_upstream_connect_failures_total", "Connections that reached no endpoint after all tries, kind refused, timeout, failed or no_endpoint."),
+                ("landbridge_upstream_connect_failures_total", "Connections that reached no endpoint after all tries, kind refused, timeout, failed, tls or no_endpoint."),
                 ["service", "kind"],
             )?,
             connection: all.histogram(

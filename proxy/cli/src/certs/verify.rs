@@ -13,7 +13,7 @@ use landbridge::policy::{Caller, Policy};
 use landbridge::{Service, Snapshot};
 use landbridge_certs::inspect::{Certificate, Document};
 use landbridge_certs::issue::load_key;
-use landbridge_certs::{KeyPair, Refusal, Svid, TrustEntry, TrustStore};
+use landbridge_certs::{KeyPair, Refusal, Role, Svid, TrustEntry, TrustStore};
 use landbridge_core::policy::{Authorization, Grant};
 use landbridge_core::{Identity, Table};
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -59,7 +59,7 @@ pub(super) fn verify(arguments: &args::Verify) -> anyhow::Result<ExitCode> {
         None => named(&arguments.bundle, &arguments.crl)?,
     };
     let store = TrustStore::new(load(&trust, now)?)?;
-    let verdict = store.verify(&leaf.der, &chain, now);
+    let verdict = store.verify(&leaf.der, &chain, now, Role::Client);
     let key = arguments.key.as_deref().map(|key| pair(&arguments.cert, key, now));
     let entry = match (&service, &verdict) {
         (Some(service), Ok(svid)) => Some(ask(&service.policy, &svid.identity)),
@@ -101,7 +101,8 @@ fn alone(
     let answer = |entry: TrustEntry| {
         let (name, domain) = (entry.name().to_string(), entry.domain().to_string());
         let warnings = entry.warnings().iter().map(ToString::to_string).collect();
-        let verdict = TrustStore::new(vec![entry])?.verify(&leaf.der, chain, now).map(|_: Svid| ());
+        let verdict =
+            TrustStore::new(vec![entry])?.verify(&leaf.der, chain, now, Role::Client).map(|_: Svid| ());
         Ok(Answer { name, domain, verdict, warnings })
     };
     load(trust, now)?.into_iter().map(answer).collect()

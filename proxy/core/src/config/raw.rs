@@ -22,7 +22,7 @@ pub(super) use scalar::{AutoOr, DurationText, Number, OffOr, OneOrMany};
 pub(super) use service::RawBoundGrant;
 pub(super) use service::{
     RawAuthorization, RawBalance, RawCloseNotify, RawEndpoint, RawGrant, RawMode, RawSendProxy, RawService,
-    RawSubset,
+    RawSubset, RawUpstreamTls,
 };
 pub(super) use transport::{
     RawEndpointRules, RawLimits, RawListener, RawMinTls, RawProxyProtocol, RawTimeouts, RawTls,

@@ -3,7 +3,7 @@
 //! This is the one list of them; an entry goes when what it names is built.
 
 use super::findings::{Complaint, Findings, Place};
-use super::raw::{List, OffOr, RawConfig, RawService};
+use super::raw::{List, OffOr, RawConfig};
 use super::read::Field;
 
 struct Unavailable {
@@ -15,7 +15,7 @@ struct Unavailable {
     asked: fn(&RawConfig) -> Vec<Place>,
 }
 
-const LIST: [Unavailable; 4] = [
+const LIST: [Unavailable; 3] = [
     Unavailable {
         what: "session resumption",
         instead: "remove it, or write false",
@@ -23,11 +23,6 @@ const LIST: [Unavailable; 4] = [
             let field = said(raw.tls.as_ref()).and_then(|raw| raw.resumption.as_ref());
             places(field.filter(|field| field.value == Some(true)))
         },
-    },
-    Unavailable {
-        what: "TLS to endpoints",
-        instead: "remove the table; connections to endpoints are plain",
-        asked: |raw| services(raw, |service| service.upstream_tls.as_ref().map(|field| field.place)),
     },
     Unavailable {
         what: "the stream of configuration",
@@ -74,9 +69,4 @@ fn filled<T>(list: Option<&List<T>>) -> Option<Place> {
     let field = list?;
     let empty = field.value.as_ref().is_none_or(Vec::is_empty);
     (!empty).then_some(field.place)
-}
-
-fn services(raw: &RawConfig, asked: impl Fn(&RawService) -> Option<Place>) -> Vec<Place> {
-    let services = said(raw.service.as_ref()).into_iter().flatten();
-    services.filter_map(|field| asked(field.value.as_ref()?)).collect()
 }

@@ -170,6 +170,12 @@ reasons! {
     /// Connecting failed in another way.
     ConnectFailed: Uf Upstream Refusal "connect_failed" None,
         "see upstream_transport_failure_reason";
+    /// The endpoints did not prove to be whom the service expects.
+    UpstreamAuth: Uf Upstream Refusal "upstream_auth" None,
+        "see upstream_transport_failure_reason; compare the endpoint's SPIFFE ID with server_identities, and its CA with [[trust]]";
+    /// The TLS handshake with the endpoints failed.
+    UpstreamHandshake: Uf Upstream Refusal "upstream_handshake" None,
+        "see upstream_transport_failure_reason; does the endpoint speak TLS on this port, and believe the gateway's CA?";
 
     /// The connection limit is reached.
     ConnectionLimit: Cl Local Refusal "limit_reached" None,
@@ -201,7 +207,8 @@ reasons! {
     UpstreamStalled: Uc Upstream End "upstream_stalled" None,
         "the endpoint did not take what was accepted for it within timeouts.flush";
     /// The endpoint's TLS stream broke, or ended without close_notify.
-    UpstreamProtocol: Uc Upstream End "upstream_tls_error" None, "";
+    UpstreamProtocol: Uc Upstream End "upstream_tls_error" None,
+        "an alert before its first byte: the endpoint does not accept the gateway's certificate; otherwise its stream was cut";
     /// No byte went either way for the time of `timeouts.idle`.
     Idle: Si Nobody End "idle" None, "raise timeouts.idle, or let the application send keepalives";
     /// One side had ended, and the other was silent for the time of `timeouts.half_close`.

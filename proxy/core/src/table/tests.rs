@@ -40,6 +40,7 @@ fn service(host: &str, names: &[&str]) -> Service {
         close_on_cert_expiry: false,
         missing_close_notify: MissingCloseNotify::Reset,
         send_proxy: SendProxy::Off,
+        upstream_tls: None,
     }
 }
 

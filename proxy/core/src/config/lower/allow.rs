@@ -1,12 +1,13 @@
-//! Who may call a service.
+//! Who may call a service, and whom its endpoints may prove to be.
 
 use std::collections::BTreeSet;
 
 use super::trust::Trusts;
 use crate::config::findings::{Complaint, Findings, Place};
-use crate::config::raw::{RawAuthorization, RawGrant, RawMode, RawService};
+use crate::config::raw::{List, RawAuthorization, RawGrant, RawMode, RawService, RawUpstreamTls};
 use crate::config::read::Field;
 use crate::policy::{Authorization, Grant, IdPattern, Policy};
+use crate::service::UpstreamTls;
 use crate::spiffe::{TrustDomain, TrustName};
 
 /// The policy of a service whose mode is `mode`; `None` if that could not be read.
@@ -24,12 +25,38 @@ pub(super) fn policy(
         Some(Field { value: Some(RawAuthorization::Audit), .. }) => Authorization::Audit,
         _ => Authorization::Enforce,
     };
-    let list = raw.allow.as_ref().and_then(|list| list.value.as_deref()).unwrap_or_default();
     let nobody = raw.allow.as_ref().is_none_or(|list| list.value.as_ref().is_some_and(Vec::is_empty));
     if nobody && mode.is_some() {
         warn_of_nobody(raw, place, authorization, found);
     }
-    let mut allow: Vec<Grant> = Vec::with_capacity(list.len());
+    Policy::Grants { allow: grants(raw.allow.as_ref(), trusts, found), authorization }
+}
+
+/// Whom an endpoint may prove to be, where TLS is spoken to it.
+pub(super) fn upstream_tls(
+    raw: Option<&Field<RawUpstreamTls>>,
+    trusts: &Trusts,
+    found: &mut Findings,
+) -> Option<UpstreamTls> {
+    let table = raw?;
+    let list = table.value.as_ref()?.server_identities.as_ref();
+    let nobody = match list {
+        None => Some((found.absent(table.place, "server_identities"), "missing")),
+        Some(Field { value: Some(list), place }) if list.is_empty() => {
+            Some((*place, "an empty list would believe no endpoint"))
+        }
+        Some(_) => None,
+    };
+    if let Some((place, message)) = nobody {
+        let complaint = Complaint::new(message);
+        found.error(place, complaint.help("list the SPIFFE IDs or patterns that an endpoint may present"));
+    }
+    Some(UpstreamTls { server_identities: grants(list, trusts, found) })
+}
+
+fn grants(list: Option<&List<RawGrant>>, trusts: &Trusts, found: &mut Findings) -> Vec<Grant> {
+    let list = list.and_then(|list| list.value.as_deref()).unwrap_or_default();
+    let mut grants: Vec<Grant> = Vec::with_capacity(list.len());
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for field in list {
         let Some(grant) = grant(field, trusts, found) else {
@@ -37,13 +64,13 @@ pub(super) fn policy(
         };
         if seen.insert(grant.to_string()) {
             warn_of_stranger(&grant, field.place, trusts, found);
-            allow.push(grant);
+            grants.push(grant);
         } else {
-            let complaint = Complaint::new(format!("{grant} is allowed already"));
+            let complaint = Complaint::new(format!("{grant} is listed already"));
             found.warning(field.place, complaint.help("remove one of the two"));
         }
     }
-    Policy::Grants { allow, authorization }
+    grants
 }
 
 fn warn_of_nobody(raw: &RawService, place: Place, authorization: Authorization, found: &mut Findings) {
@@ -71,7 +98,7 @@ fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Opti
                 let place = found.absent(field.place, "id");
                 found.error(
                     place,
-                    Complaint::new("missing").help("add the SPIFFE ID or pattern that is allowed"),
+                    Complaint::new("missing").help("add the SPIFFE ID or pattern that is meant"),
                 );
             }
             let id = found.meaning(id.as_ref(), |text| pattern(text));

@@ -78,6 +78,7 @@ pub(super) fn service(
         close_on_cert_expiry: written(raw.close_on_cert_expiry.as_ref()).unwrap_or_default(),
         missing_close_notify: close_notify(raw),
         send_proxy: send_proxy(raw),
+        upstream_tls: allow::upstream_tls(raw.upstream_tls.as_ref(), scope.trusts, found).map(Arc::new),
     };
     let main = match (&host, &raw.host, names.first()) {
         (Some((host, port)), Some(field), _) => {
@@ -119,6 +120,7 @@ fn refuse_unseen(raw: &RawService, found: &mut Findings) {
                 .map(|field| field.place),
             "the gateway does not see close_notify",
         ),
+        list(raw.upstream_tls.as_ref().map(|field| field.place), "the caller's TLS goes on to the endpoint"),
     ];
     for (place, why) in unseen.into_iter().flatten() {
         let complaint = Complaint::new(format!("cannot be kept with mode = \"passthrough\": {why}"));

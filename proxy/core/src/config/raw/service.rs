@@ -140,17 +140,17 @@ pub(in crate::config) struct RawSubset {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawUpstreamTls {
-    /// SPIFFE IDs that an endpoint must present.
-    #[expect(dead_code, reason = "the whole table is not available yet")]
-    pub(in crate::config) server_identities: Option<List<String>>,
+    /// Whom an endpoint may prove to be: one of these SPIFFE IDs or patterns. Required.
+    #[cfg_attr(feature = "schema", schemars(required))]
+    pub(in crate::config) server_identities: Option<List<RawGrant>>,
 }
 
-/// One entry of `service.allow`.
+/// One entry of `service.allow`, or of `server_identities`.
 #[derive(Debug)]
 pub(in crate::config) enum RawGrant {
     /// A SPIFFE ID or pattern.
     Pattern(String),
-    /// A pattern, bound to the trust entry that must vouch for the caller.
+    /// A pattern, bound to the trust entry that must vouch for the peer.
     Bound {
         /// The pattern. Required.
         id: Option<Field<String>>,
@@ -167,7 +167,7 @@ pub(in crate::config) struct RawBoundGrant {
     /// The pattern. Required.
     #[cfg_attr(feature = "schema", schemars(required))]
     id: Option<Field<String>>,
-    /// The name of the trust entry that must vouch for the caller. Default: any of the pattern's domain.
+    /// The name of the trust entry that must vouch for the peer. Default: any of the pattern's domain.
     from: Option<Field<String>>,
 }
 

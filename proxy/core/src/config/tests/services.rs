@@ -206,7 +206,7 @@ fn grants_are_patterns_of_a_domain_that_somebody_vouches_for() {
     assert_eq!(
         of(&text),
         "\
-13:3: warning: service[0].allow[1]: spiffe://cluster.local/ns/a/sa/b is allowed already
+13:3: warning: service[0].allow[1]: spiffe://cluster.local/ns/a/sa/b is listed already
   help: remove one of the two
 14:3: warning: service[0].allow[2]: no [[trust]] entry vouches for cluster.lcoal: nobody can match this
   help: did you mean `cluster.local`?
@@ -214,7 +214,7 @@ fn grants_are_patterns_of_a_domain_that_somebody_vouches_for() {
 16:45: error: service[0].allow[4].from: there is no [[trust]] entry named \"cluster1\"
   help: did you mean `cluster-1`?
 17:3: error: service[0].allow[5].id: missing
-  help: add the SPIFFE ID or pattern that is allowed
+  help: add the SPIFFE ID or pattern that is meant
 18:3: error: service[0].allow[6]: \"spiffe://*/ns/a/sa/b\" is no SPIFFE ID or pattern: '*' may stand only for a whole part: spiffe://TD/ns/NS/sa/*, spiffe://TD/ns/*/sa/SA or spiffe://TD/* (a trust domain is always exact)
 19:3: error: service[0].allow[7]: expected a SPIFFE ID or pattern in quotes, or { id = \"…\", from = \"…\" }, found 5"
     );
@@ -384,12 +384,49 @@ fn a_subset_needs_a_host_and_port_to_make_its_key_of() {
 }
 
 #[test]
-fn what_a_service_cannot_do_yet_is_refused() {
-    assert_eq!(
-        of_good("[service.upstream_tls]\nserver_identities = []"),
-        "13:1: error: service[0].upstream_tls: TLS to endpoints is not available in this version of landbridge\n  \
-         help: remove the table; connections to endpoints are plain"
+fn tls_to_an_endpoint_is_refused_in_passthrough() {
+    let text = with_service(
+        "sni = ['h.example']
+mode = 'passthrough'
+endpoints = [{ address = '10.0.0.7:80' }]
+[service.upstream_tls]
+server_identities = ['spiffe://cluster.local/*']",
     );
+    assert_eq!(
+        of(&text),
+        "12:1: error: service[0].upstream_tls: cannot be kept with mode = \"passthrough\": the caller's TLS goes on to \
+         the endpoint\n  help: remove it, or let the gateway terminate TLS"
+    );
+}
+
+#[test]
+fn tls_to_an_endpoint_says_whom_it_may_prove_to_be() {
+    const HELP: &str = "\n  help: list the SPIFFE IDs or patterns that an endpoint may present";
+    let cases = [
+        ("", format!("13:1: error: service[0].upstream_tls.server_identities: missing{HELP}")),
+        (
+            "server_identities = []",
+            format!(
+                "14:21: error: service[0].upstream_tls.server_identities: an empty list would believe no endpoint{HELP}"
+            ),
+        ),
+        (
+            "server_identities = ['spiffe://*/a']",
+            "14:22: error: service[0].upstream_tls.server_identities[0]: \"spiffe://*/a\" is no SPIFFE ID or pattern: \
+             '*' may stand only for a whole part: spiffe://TD/ns/NS/sa/*, spiffe://TD/ns/*/sa/SA or spiffe://TD/* \
+             (a trust domain is always exact)"
+                .to_owned(),
+        ),
+        (
+            "server_identities = ['spiffe://stranger.example/*']",
+            "14:22: warning: service[0].upstream_tls.server_identities[0]: no [[trust]] entry vouches for \
+             stranger.example: nobody can match this"
+                .to_owned(),
+        ),
+    ];
+    for (keys, expected) in cases {
+        assert_eq!(of_good(&format!("[service.upstream_tls]\n{keys}")), expected);
+    }
 }
 
 #[test]
