@@ -23,10 +23,11 @@ fn said(text: &str) -> String {
     }
 }
 
-/// The configuration that a text without any problem means.
+/// The configuration that a text without any problem means, but for an admin API that is not there yet.
 fn meant(text: &str) -> Config {
     let accepted = parsed(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-    assert!(accepted.warnings.is_empty(), "{}\n{text}", accepted.warnings);
+    let unexpected = accepted.warnings.iter().filter(|warning| warning.key != "admin.address");
+    assert_eq!(unexpected.count(), 0, "{}\n{text}", accepted.warnings);
     accepted.config
 }
 

@@ -41,7 +41,14 @@ pub(super) fn process(raw: RawProcess, dir: &Path, found: &mut Findings) -> Proc
     let listen = |text: &String| text::listen_address(text);
     let (health, health_origin) = address(raw.health, default.health, listen, found);
     let (metrics, metrics_origin) = address(raw.metrics, default.metrics, listen, found);
-    let (admin, admin_origin) = address(raw.admin, default.admin, |text| admin_address(text, dir), found);
+    let (admin, admin_origin) =
+        address(raw.admin, default.admin.clone(), |text| admin_address(text, dir), found);
+    if let Origin::Written(place) = admin_origin
+        && admin != default.admin
+    {
+        let complaint = "the admin API is not available in this version of landbridge: nothing listens here";
+        found.warning(place, Complaint::new(complaint));
+    }
     let workers = section(raw.runtime).workers.and_then(|field| field.value);
     Process {
         config: ProcessConfig {

@@ -169,6 +169,11 @@ fn addresses_of_logs_and_admin_have_their_words() {
     }
     let admin = |text: &str| process(&format!("admin.address = '{text}'")).admin;
     assert_eq!(admin("unix:/run/a.sock"), AdminAddress::Unix(PathBuf::from("/run/a.sock")));
+    assert!(
+        said("[admin]\naddress = '[::1]:15000'")
+            .contains("gateway.toml:2:11: warning: admin.address: the admin API is not available")
+    );
+    assert!(!said("[admin]\naddress = '127.0.0.1:15000'").contains("admin API"));
     assert_eq!(admin("[::1]:15000"), AdminAddress::Tcp("[::1]:15000".parse().unwrap()));
 }
 
