@@ -6,6 +6,7 @@ mod access_log;
 mod check;
 mod config;
 mod demo;
+mod deploy;
 mod explain;
 mod harden;
 mod metrics;
