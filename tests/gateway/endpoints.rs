@@ -266,10 +266,8 @@ async fn source_hash_keeps_a_client_at_its_endpoint() {
     for last in 1..=24 {
         let mut own = std::collections::BTreeSet::new();
         for _ in 0..3 {
-            let socket = tokio::net::TcpSocket::new_v4().unwrap();
-            socket.bind(([127, 0, 0, last], 0).into()).unwrap();
-            let tcp = socket.connect(gateway.address).await.unwrap();
-            let mut client = Wire::plain(tcp).calling(&world.sidecar(), HTTPBIN);
+            let client = Wire::dial_from([127, 0, 0, last], gateway.address).await;
+            let mut client = client.calling(&world.sidecar(), HTTPBIN);
             assert_eq!(client.handshake().await, Ok(()));
             client.finish().await;
             assert_eq!(client.end().await, Saw::End);

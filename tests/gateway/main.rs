@@ -10,6 +10,7 @@ mod handshake;
 mod hello;
 mod identities;
 mod lifecycle;
+mod limits;
 mod panics;
 mod passthrough;
 mod proxy_protocol;

@@ -54,8 +54,12 @@ pub enum Flag {
     An,
     /// `AZ`: not authorized.
     Az,
+    /// `UO`: the limit of a service.
+    Uo,
     /// `CL`: connection limit.
     Cl,
+    /// `RL`: rate limit.
+    Rl,
     /// `OM`: overload.
     Om,
     /// `DT`: lifetime reached.
@@ -87,7 +91,9 @@ impl Flag {
             Self::Ht => "HT",
             Self::An => "AN",
             Self::Az => "AZ",
+            Self::Uo => "UO",
             Self::Cl => "CL",
+            Self::Rl => "RL",
             Self::Om => "OM",
             Self::Dt => "DT",
             Self::Si => "SI",

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use landbridge_core::Reason;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -89,19 +90,30 @@ fn admit(shared: &Arc<Shared>, tcp: TcpStream, remote: SocketAddr, connections: 
         socket::tune(&tcp, &shared.config.timeouts)?;
         Ok(local)
     });
-    match (ready, shared.connections.clone().try_acquire_owned()) {
+    match (ready, room(shared)) {
         (Ok(local), Ok(admission)) => {
             let accepted = Accepted { tcp, remote, local, admission };
             connections.spawn(connection::run(shared.clone(), accepted));
         }
         // Refused before anything is spent on it; the armed socket resets as it is dropped.
-        (Ok(local), Err(_)) => turn_away(shared, (remote, local), Reason::ConnectionLimit, None),
+        (Ok(local), Err(reason)) => turn_away(shared, (remote, local), reason, None),
         // The client is gone already.
         (Err(error), _) => {
             let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
             turn_away(shared, (remote, unknown), Reason::HandshakeReset, Some(error.to_string()));
         }
     }
+}
+
+/// Whether there is room for one more.
+fn room(shared: &Shared) -> Result<OwnedSemaphorePermit, Reason> {
+    if shared.pressure.refuses() {
+        return Err(Reason::Overload);
+    }
+    if shared.admission.is_too_fast(shared.epoch.elapsed()) {
+        return Err(Reason::RateLimit);
+    }
+    shared.connections.clone().try_acquire_owned().map_err(|_| Reason::ConnectionLimit)
 }
 
 /// Reports a connection that goes no further than this.

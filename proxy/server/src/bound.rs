@@ -12,14 +12,13 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::accept;
 use crate::drain::{Drain, Drained};
 use crate::error::{Error, Kind};
 use crate::generation::Desired;
 use crate::handle::Handle;
 use crate::registry::Ending;
 use crate::shared::{Phase, Shared};
-use crate::updates;
+use crate::{accept, pressure, updates};
 
 /// How often connections are told of the drain deadline that may not have heard of it.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -127,6 +126,10 @@ impl Worker {
             }
         }
         // Changes are followed to the very end: a revocation bites in a drain too.
+        let _pressed = state
+            .as_ref()
+            .and(shared.meter.clone())
+            .map(|meter| AbortOnDropHandle::new(tokio::spawn(pressure::watch(shared.clone(), meter))));
         let _following =
             state.map(|state| AbortOnDropHandle::new(tokio::spawn(updates::follow(shared.clone(), state))));
         shared.enter(Phase::Serving);

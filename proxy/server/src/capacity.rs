@@ -1,13 +1,13 @@
 //! How much the gateway takes on: what "auto" comes to on this machine.
 
 use std::fmt;
-use std::fs;
 use std::num::NonZeroUsize;
 
 use landbridge_core::config::Limits;
 use rustix::process::{Resource, getrlimit};
 
 use crate::error::{Error, Kind};
+use crate::pressure::Meter;
 
 /// Descriptors that connections leave to everything else.
 const RESERVED_FILES: u64 = 256;
@@ -27,7 +27,7 @@ pub struct Capacity {
     pub handshakes: usize,
     /// The limit of open files; `None` is unlimited.
     pub open_files: Option<u64>,
-    /// The memory limit of the cgroup, in bytes; `None` is unlimited or unknown.
+    /// The memory to keep within, in bytes: `limits.memory`, else the limit of the cgroup. `None` is unlimited or unknown.
     pub memory: Option<u64>,
 }
 
@@ -37,8 +37,9 @@ impl Capacity {
     /// # Errors
     /// An open-file limit that leaves no room for connections.
     pub fn measure(limits: &Limits) -> Result<Self, Error> {
+        let memory = Meter::of(limits).map(|meter| meter.limit());
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::compute(limits, getrlimit(Resource::Nofile).current, cgroup_memory(), cores)
+        Self::compute(limits, getrlimit(Resource::Nofile).current, memory, cores)
     }
 
     /// The open files that all connections and everything else need.
@@ -87,16 +88,6 @@ impl fmt::Display for Capacity {
             None => write!(f, ", no memory limit)"),
         }
     }
-}
-
-/// The memory limit of the cgroup that the process is in (version 2, then 1).
-fn cgroup_memory() -> Option<u64> {
-    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .find_map(|path| fs::read_to_string(path).ok())
-        .and_then(|text| text.trim().parse().ok())
-        // Version 1 says "unlimited" as a number close to 2^63.
-        .filter(|bytes| *bytes < 1 << 60)
 }
 
 #[cfg(test)]

@@ -72,12 +72,16 @@ async fn story(
     record: &mut Record,
 ) -> Result<Ended, Refusal> {
     let behind = proxy_protocol::announced(shared, &tcp, record).await?;
+    let _share = shared.admission.sources.add(&record.source().into()).map_err(Refusal::reset)?;
     let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;
 
     let generation = shared.current.load_full();
     record.note(|outcome| outcome.generation = generation.number);
     let (tcp, route) = handshake::route(shared, tcp, hello.sni(), &generation, record)?;
     let service = &route.service;
+    if let Err(reason) = shared.admission.check_service(&service.name) {
+        return Err(Refusal::before_server_hello(tcp, reason));
+    }
 
     let sni: Arc<str> = hello.sni().unwrap_or_default().into();
     let (downstream, caller, svid) = match service.mode {
@@ -97,6 +101,10 @@ async fn story(
         .check(&caller)
         .map_err(|denied| Refusal::reset(Reason::Denied).because(denied.to_string()))?;
     record.note(|outcome| outcome.would_deny = permit.would_deny());
+    let _held = match shared.admission.hold(&service.name, &caller) {
+        Ok(held) => held,
+        Err(reason) => return Err(downstream.refuse(Refusal::reset(reason))),
+    };
     let expiry = svid.as_ref().filter(|_| service.close_on_cert_expiry).map(|svid| svid.not_after);
     live.stand(Standing { caller, svid, sni });
     // From here on a change finds this connection; one that came before it is made up for now.
@@ -173,7 +181,7 @@ async fn cut(live: &Live, expiry: Option<UnixTime>) -> Cut {
     ending.flush.map_or(Cut::Now, Cut::Flush)
 }
 
-fn options(shared: &Shared, service: &Service) -> Options {
+fn options<'a>(shared: &'a Shared, service: &Service) -> Options<'a> {
     let timeouts = &shared.config.timeouts;
     Options {
         idle: timeouts.idle,
@@ -183,6 +191,7 @@ fn options(shared: &Shared, service: &Service) -> Options {
             MissingCloseNotify::Reset => landbridge_splice::MissingCloseNotify::Reset,
             MissingCloseNotify::Fin => landbridge_splice::MissingCloseNotify::Fin,
         },
+        lean: Some(shared.pressure.lean()),
     }
 }
 

@@ -7,6 +7,7 @@ use landbridge_core::Reason;
 
 use crate::capacity::Capacity;
 use crate::credentials::Credentials;
+use crate::pressure::Level;
 use crate::shared::{Phase, Shared};
 
 /// How many endpoints of a service are in which state.
@@ -68,6 +69,16 @@ impl Handle {
             let usable = endpoints.iter().filter(|endpoint| endpoint.usable(now)).count();
             visit(service, EndpointCounts { usable, failing: endpoints.len() - usable });
         }
+    }
+
+    /// How short memory is now; always calm where there is no limit.
+    pub fn memory_level(&self) -> Level {
+        self.shared.pressure.level()
+    }
+
+    /// How many handshakes are in flight.
+    pub fn handshakes(&self) -> usize {
+        self.shared.admission.handshakes.in_flight()
     }
 
     /// The limits in force.

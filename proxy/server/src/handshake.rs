@@ -4,6 +4,7 @@ mod prefixed;
 
 use std::future::pending;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,8 @@ pub(crate) async fn hello(
     behind: Vec<u8>,
     record: &mut Record,
 ) -> Result<(TcpStream, Hello), Refusal> {
+    let free = shared.connections.available_permits();
+    let _awaited = shared.admission.await_hello(record.live(), record.source().into(), free);
     let mut reader = HelloReader::new(shared.config.limits.client_hello_bytes);
     let deadline = deadline(record.started(), shared.config.timeouts.client_hello);
     let read = tokio::select! {
@@ -133,17 +136,20 @@ pub(crate) async fn terminate(
     chosen: Chosen<'_>,
     record: &mut Record,
 ) -> Result<Secured, Refusal> {
-    let deadline = deadline(record.started(), shared.config.timeouts.handshake);
-    let handshake = async {
-        // Never closed, so an error can't happen; if it did, the handshake would go on uncounted.
-        let _turn = shared.handshakes.acquire().await;
-        accept(tcp, hello, chosen).await
+    let mut deadline = pin!(deadline(record.started(), shared.config.timeouts.handshake));
+    let turns = &shared.admission.handshakes;
+    let turn = tokio::select! {
+        biased;
+        turn = turns.take(record.source().into(), record.live()) => turn.ok(),
+        () = &mut deadline => None,
     };
+    let Some(turn) = turn else { return Err(Refusal::reset(Reason::HandshakeLimit)) };
     let accepted = tokio::select! {
         biased;
-        accepted = handshake => accepted,
+        accepted = accept(tcp, hello, chosen) => accepted,
         () = deadline => Err(Refusal::reset(Reason::HandshakeTimeout)),
     };
+    drop(turn);
     let elapsed = record.started().elapsed();
     record.note(|outcome| outcome.handshake = Some(elapsed));
     let (tcp, connection, svid) = accepted?;

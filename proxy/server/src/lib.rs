@@ -45,6 +45,7 @@
 //! `upstream`, and the splice crate's `duplex`, in this order.
 
 mod accept;
+mod admission;
 mod bound;
 mod capacity;
 mod connection;
@@ -56,6 +57,7 @@ mod generation;
 mod handle;
 mod handshake;
 mod observer;
+mod pressure;
 mod proxy_protocol;
 mod record;
 mod refusal;
@@ -80,6 +82,7 @@ pub use landbridge_core::{
     Outcome, Reason, Service, Snapshot, config, outcome, policy, service, sni, spiffe,
 };
 pub use observer::{Observer, Opened, Traffic};
+pub use pressure::Level;
 pub use shared::Phase;
 
 /// The examples of docs/embedding.md, compiled and run.

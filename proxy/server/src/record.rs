@@ -90,6 +90,11 @@ impl Record {
         self.outcome.as_deref()
     }
 
+    /// The connection as the registry has it.
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
     /// The client's address.
     pub(crate) fn source(&self) -> IpAddr {
         self.source

@@ -9,9 +9,11 @@ use landbridge_core::Reason;
 use landbridge_core::config::GatewayConfig;
 use tokio::sync::Semaphore;
 
+use crate::admission::Admission;
 use crate::capacity::Capacity;
 use crate::generation::Generation;
 use crate::observer::Observer;
+use crate::pressure::{Meter, Pressure};
 use crate::registry::Registry;
 use crate::resolve::Resolver;
 
@@ -25,7 +27,11 @@ pub(crate) struct Shared {
     pub(crate) resolver: Resolver,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) connections: Arc<Semaphore>,
-    pub(crate) handshakes: Arc<Semaphore>,
+    /// What limits there are beside the one on connections.
+    pub(crate) admission: Admission,
+    pub(crate) pressure: Pressure,
+    /// How memory is measured, where there is a limit.
+    pub(crate) meter: Option<Meter>,
     pub(crate) counters: Counters,
     pub(crate) phase: AtomicU8,
     /// How many workers have not stopped yet.
@@ -48,7 +54,9 @@ impl Shared {
             resolver: Resolver::new(config.endpoints.clone()),
             observer,
             connections: Arc::new(Semaphore::new(capacity.connections)),
-            handshakes: Arc::new(Semaphore::new(capacity.handshakes)),
+            admission: Admission::new(&capacity, &config.limits),
+            pressure: Pressure::default(),
+            meter: Meter::of(&config.limits),
             counters: Counters::default(),
             phase: AtomicU8::default(),
             workers: AtomicUsize::new(1),

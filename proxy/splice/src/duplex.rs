@@ -33,13 +33,13 @@ use crate::{Cut, Options, Tally};
 pub async fn duplex(
     downstream: Side,
     upstream: Side,
-    options: &Options,
+    options: &Options<'_>,
     tally: &Tally,
     cut: impl Future<Output = Cut>,
 ) -> Ended {
     let mut cut = pin!(cut);
     let mut pair = Pair::new(downstream, upstream);
-    let terms = Terms { missing_close_notify: options.missing_close_notify, tally };
+    let terms = Terms { missing_close_notify: options.missing_close_notify, tally, lean: options.lean };
     let stop = match pair.arm_reset() {
         Ok(()) => run(&mut pair, options, &terms, cut.as_mut()).await,
         Err(cause) => Stop::Cause(cause),
@@ -66,7 +66,7 @@ enum Stop {
 /// Moves bytes until both directions have ended, or something else ends them.
 async fn run(
     pair: &mut Pair,
-    options: &Options,
+    options: &Options<'_>,
     terms: &Terms<'_>,
     mut cut: Pin<&mut impl Future<Output = Cut>>,
 ) -> Stop {

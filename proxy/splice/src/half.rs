@@ -1,5 +1,6 @@
 //! One direction of a connection: fetch from one side, hand to the other, finish when the first has finished.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use crate::ended::{Cause, End};
@@ -62,6 +63,9 @@ impl Half {
             if turn >= TURN {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            if terms.lean.is_some_and(|lean| lean.load(Ordering::Relaxed)) {
+                source.stay_small();
             }
             let fetched = ready!(source.poll_fetch(cx, terms.missing_close_notify));
             match fetched.map_err(|fault| fault.at(self.from))? {
@@ -135,4 +139,5 @@ impl Half {
 pub(crate) struct Terms<'a> {
     pub(crate) missing_close_notify: MissingCloseNotify,
     pub(crate) tally: &'a Tally,
+    pub(crate) lean: Option<&'a AtomicBool>,
 }

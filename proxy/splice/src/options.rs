@@ -1,5 +1,6 @@
 //! What a connection is told at its start, and what may be decided about it later.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// What a bare FIN from a TLS side, one without close_notify, means for the other side.
@@ -16,7 +17,7 @@ pub enum MissingCloseNotify {
 
 /// The limits of one connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// How long no byte may move either way. Default 1 h; `None` turns it off.
     pub idle: Option<Duration>,
     /// The same once exactly one direction has ended. Default 1 h; `None` turns it off.
@@ -26,9 +27,11 @@ pub struct Options {
     pub flush: Option<Duration>,
     /// What a bare FIN from a TLS side means, downstream and upstream alike. Default: truncated.
     pub missing_close_notify: MissingCloseNotify,
+    /// While it is true, no large buffers are taken: memory is short. Default: never.
+    pub lean: Option<&'a AtomicBool>,
 }
 
-impl Default for Options {
+impl Default for Options<'_> {
     fn default() -> Self {
         const HOUR: Duration = Duration::from_secs(3600);
         Self {
@@ -36,6 +39,7 @@ impl Default for Options {
             half_close: Some(HOUR),
             flush: Some(Duration::from_secs(30)),
             missing_close_notify: MissingCloseNotify::default(),
+            lean: None,
         }
     }
 }

@@ -128,6 +128,11 @@ impl Side {
         }
     }
 
+    /// Lets the next read take no large buffer.
+    pub(crate) fn stay_small(&mut self) {
+        self.socket_mut().stay_small();
+    }
+
     /// From now on reads no more than `inflow` allows; what it then yields ends as drained, never as clean.
     pub(crate) fn stop(&mut self, inflow: Inflow) {
         self.socket_mut().inflow = inflow;

@@ -39,7 +39,7 @@ pub(crate) enum Reading {
 impl Phase {
     const FLOWING: Self = Self { half_closed: false, flushing: None };
 
-    fn limit(self, options: &Options) -> (Option<Duration>, Cause) {
+    fn limit(self, options: &Options<'_>) -> (Option<Duration>, Cause) {
         let quiet = match self {
             Self { half_closed: false, .. } => (options.idle, Cause::Idle),
             Self { half_closed: true, .. } => (options.half_close, Cause::HalfCloseIdle),
@@ -54,7 +54,7 @@ impl Phase {
 
 /// Watches one connection's progress.
 pub(crate) struct Timer<'a> {
-    options: &'a Options,
+    options: &'a Options<'a>,
     sleep: Pin<&'a mut Sleep>,
     /// When the sleep fires.
     armed_for: Instant,
@@ -73,7 +73,7 @@ pub(crate) fn unset() -> Sleep {
 }
 
 impl<'a> Timer<'a> {
-    pub(crate) fn new(options: &'a Options, sleep: Pin<&'a mut Sleep>) -> Self {
+    pub(crate) fn new(options: &'a Options<'a>, sleep: Pin<&'a mut Sleep>) -> Self {
         let now = Instant::now();
         let armed_for = sleep.deadline();
         let mut timer = Self {

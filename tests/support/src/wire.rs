@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::{ClientConnection, Connection, Error, ServerConfig, ServerConnection};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::client::{Saw, Sidecar};
 use crate::soon;
@@ -32,6 +32,13 @@ impl Wire {
     /// Connects without TLS.
     pub async fn dial(address: SocketAddr) -> Self {
         Self::plain(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Connects without TLS from a loopback address of its own.
+    pub async fn dial_from(source: [u8; 4], address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        Self::plain(socket.connect(address).await.unwrap())
     }
 
     /// Connects as `sidecar`, whose hello is not sent yet: see [`flight`](Self::flight).

@@ -21,6 +21,7 @@ pub(crate) struct Families {
     pub(crate) accepted: Counter,
     pub(crate) refused: Counters<1>,
     pub(crate) handshakes: Counters<3>,
+    pub(crate) handshakes_in_flight: Gauge,
     pub(crate) handshake: Histogram,
     pub(crate) connect: Histogram,
     pub(crate) connect_failures: Counters<2>,
@@ -31,6 +32,7 @@ pub(crate) struct Families {
     pub(crate) config_applied: Gauges<1>,
     pub(crate) config_updates: Counters<2>,
     pub(crate) draining: Gauge,
+    pub(crate) memory_pressure: Gauge,
     pub(crate) log_dropped: Counter,
     pub(crate) overflow: Counter,
 }
@@ -66,6 +68,10 @@ impl Families {
                 ("landbridge_handshakes_total", "TLS handshakes with clients, result full, resumed or failed; what was refused before ServerHello is not among them."),
                 ["result", "version", "group"],
             )?,
+            handshakes_in_flight: all.gauge((
+                "landbridge_handshakes_in_flight",
+                "TLS handshakes with clients that are going on.",
+            ))?,
             handshake: all.histogram(
                 ("landbridge_handshake_duration_seconds", "From accept to the end of a TLS handshake that succeeded."),
                 &HANDSHAKE,
@@ -103,6 +109,10 @@ impl Families {
                 ["source", "result"],
             )?,
             draining: all.gauge(("landbridge_draining", "1 while the gateway drains, else 0."))?,
+            memory_pressure: all.gauge((
+                "landbridge_memory_pressure",
+                "How short memory is: 0 calm, 1 lean, 2 careful, 3 refusing, 4 shedding.",
+            ))?,
             log_dropped: all.counter(
                 ("landbridge_access_log_dropped_total", "Access-log lines that were lost, since their target did not take them."),
             )?,

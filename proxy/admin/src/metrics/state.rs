@@ -23,6 +23,8 @@ impl Metrics {
             families.refused.with(&[reason.word()]).follow(gateway.count(reason));
         }
         families.draining.set(u64::from(gateway.phase() == Phase::Draining));
+        families.memory_pressure.set(gateway.memory_level() as u64);
+        families.handshakes_in_flight.set(u64::try_from(gateway.handshakes()).unwrap_or(u64::MAX));
         families.log_dropped.follow((watched.access_log_dropped)());
         self.read_endpoints(watched);
         self.read_certificates(&gateway.credentials());

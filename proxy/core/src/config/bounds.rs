@@ -1,5 +1,6 @@
 //! How long anything may take, and how much the gateway takes on.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// How long anything may take. `None` is "off".
@@ -60,10 +61,29 @@ pub struct Limits {
     pub handshakes: Option<usize>,
     /// The largest ClientHello, in bytes. Default 16384, at most 65536.
     pub client_hello_bytes: usize,
+    /// Connections at once to one service. Default off.
+    pub per_service: Option<NonZeroU32>,
+    /// Connections at once of one identity. Default off.
+    pub per_identity: Option<NonZeroU32>,
+    /// Connections at once from one source: an IPv4 address or an IPv6 /64. Default off.
+    pub per_source: Option<NonZeroU32>,
+    /// New connections a second; as many may come at once. Default off.
+    pub per_second: Option<NonZeroU32>,
+    /// Memory in bytes that the gateway keeps within by taking on less. Default auto: the cgroup's limit.
+    pub memory: Option<u64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: None, handshakes: None, client_hello_bytes: 16_384 }
+        Self {
+            connections: None,
+            handshakes: None,
+            client_hello_bytes: 16_384,
+            per_service: None,
+            per_identity: None,
+            per_source: None,
+            per_second: None,
+            memory: None,
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! This is the one list of them; an entry goes when what it names is built.
 
 use super::findings::{Complaint, Findings, Place};
-use super::raw::{List, OffOr, RawConfig};
+use super::raw::{List, RawConfig};
 use super::read::Field;
 
 struct Unavailable {
@@ -15,7 +15,7 @@ struct Unavailable {
     asked: fn(&RawConfig) -> Vec<Place>,
 }
 
-const LIST: [Unavailable; 3] = [
+const LIST: [Unavailable; 2] = [
     Unavailable {
         what: "session resumption",
         instead: "remove it, or write false",
@@ -30,18 +30,6 @@ const LIST: [Unavailable; 3] = [
         asked: |raw| {
             let control = said(raw.control.as_ref());
             control.and_then(|raw| filled(raw.servers.as_ref())).into_iter().collect()
-        },
-    },
-    Unavailable {
-        what: "a limit for each service, identity or source",
-        instead: "remove it, or write \"off\"",
-        asked: |raw| {
-            let Some(limits) = said(raw.limits.as_ref()) else {
-                return Vec::new();
-            };
-            let fields = [&limits.per_service, &limits.per_identity, &limits.per_source];
-            let number = |field: &&Field<OffOr<1, { u32::MAX }>>| matches!(field.value, Some(OffOr(Some(_))));
-            fields.into_iter().flatten().filter(number).map(|field| field.place).collect()
         },
     },
 ];

@@ -180,9 +180,24 @@ reasons! {
     /// The connection limit is reached.
     ConnectionLimit: Cl Local Refusal "limit_reached" None,
         "raise limits.connections, or add replicas";
-    /// Too many handshakes are in flight.
+    /// The source has as many connections as one may have.
+    SourceLimit: Cl Downstream Refusal "source_limit" None,
+        "raise limits.per_source, if many clients share this address";
+    /// The identity has as many connections as one may have.
+    IdentityLimit: Cl Downstream Refusal "identity_limit" None,
+        "raise limits.per_identity, if this caller is meant to have so many connections";
+    /// The service has as many connections as one may have.
+    ServiceLimit: Uo Upstream Refusal "service_limit" Some(80),
+        "raise limits.per_service, if the service's endpoints can take more";
+    /// More connections came in a second than may.
+    RateLimit: Rl Downstream Refusal "rate_limited" None,
+        "raise limits.per_second, or find out who reconnects so often";
+    /// Too many handshakes are in flight, or too many silent connections.
     HandshakeLimit: Om Local Refusal "handshakes_in_flight" None,
-        "too many handshakes at once; raise limits.handshakes or add CPU";
+        "too many connections at once that do not finish their handshake; raise limits.handshakes, or add CPU or replicas";
+    /// Memory is short, so nothing more is taken on.
+    Overload: Om Local Refusal "overload" None,
+        "memory is nearly used up: add memory or replicas, or lower limits.connections";
 
     /// The client's TLS stream ended without close_notify.
     Truncated: Tr Downstream End "truncated" None,
@@ -216,6 +231,9 @@ reasons! {
     /// Cut at the drain deadline.
     Drained: Dn Local End "drain_deadline" None,
         "the stream outlived timeouts.drain; raise it, and the pod's grace period with it";
+    /// Closed while idle, because memory was short.
+    Shed: Om Local End "shed" None,
+        "memory was nearly used up, and this connection was idle: add memory or replicas, or lower limits.connections";
     /// Cut because the caller may no longer be served.
     Revoked: Rv Local End "revoked" None, "";
     /// Cut because the caller's certificate expired (`close_on_cert_expiry`).

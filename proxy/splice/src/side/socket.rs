@@ -50,6 +50,11 @@ impl Socket {
         self.tcp.as_ref()
     }
 
+    /// Lets the next read take no large buffer.
+    pub(super) fn stay_small(&mut self) {
+        self.appetite = Size::Small;
+    }
+
     /// Closes the socket, by RST if it is armed, and remembers what was known of it.
     pub(super) fn close(&mut self) {
         self.was_acknowledged = self.is_acknowledged();

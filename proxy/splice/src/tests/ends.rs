@@ -8,7 +8,7 @@ use crate::{Cause, End, MissingCloseNotify, Options, Side};
 
 const MIB: usize = 1024 * 1024;
 
-fn with_fin() -> Options {
+fn with_fin() -> Options<'static> {
     Options { missing_close_notify: MissingCloseNotify::Fin, ..Options::default() }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Splice {
 }
 
 impl Splice {
-    pub(crate) fn start(downstream: Side, upstream: Side, options: Options) -> Self {
+    pub(crate) fn start(downstream: Side, upstream: Side, options: Options<'static>) -> Self {
         let (cut, decided) = oneshot::channel();
         let tally = Arc::new(Tally::default());
         let counts = Arc::clone(&tally);
@@ -88,7 +88,11 @@ pub(crate) async fn spliced(downstream: Kind, upstream: Kind) -> (Peer, Splice, 
     spliced_with(downstream, upstream, Options::default()).await
 }
 
-pub(crate) async fn spliced_with(downstream: Kind, upstream: Kind, options: Options) -> (Peer, Splice, Peer) {
+pub(crate) async fn spliced_with(
+    downstream: Kind,
+    upstream: Kind,
+    options: Options<'static>,
+) -> (Peer, Splice, Peer) {
     let (client, near) = connected(downstream, Role::Client).await;
     let (endpoint, far) = connected(upstream, Role::Endpoint).await;
     (client, Splice::start(near, far, options), endpoint)
@@ -352,6 +356,6 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn options_with_flush(millis: u64) -> Options {
+pub(crate) fn options_with_flush(millis: u64) -> Options<'static> {
     Options { flush: Some(Duration::from_millis(millis)), ..Options::default() }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use super::{section, text};
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{
-    AutoOr, List, OneOrMany, RawControl, RawDecision, RawEndpointRules, RawLimits, RawListener, RawMinTls,
-    RawNode, RawProxyProtocol, RawTls,
+    AutoOr, List, OffOr, OneOrMany, RawControl, RawDecision, RawEndpointRules, RawLimits, RawListener,
+    RawMinTls, RawNode, RawProxyProtocol, RawTls,
 };
 use crate::config::read::Field;
 use crate::config::{AddressRules, Cidr, Limits, Listener, MinTls, Node, ProxyProtocol, TlsPolicy};
@@ -124,8 +125,18 @@ pub(super) fn limits(raw: Option<Field<RawLimits>>) -> Limits {
         let AutoOr(number) = field?.value?;
         usize::try_from(number?).ok()
     };
+    let share = |field: Option<Field<OffOr<1, { u32::MAX }>>>| {
+        let OffOr(number) = field?.value?;
+        NonZeroU32::new(number?)
+    };
     let bytes = raw.client_hello_bytes.and_then(|field| field.value);
+    let memory = raw.memory_mib.and_then(|field| field.value).and_then(|AutoOr(mib)| mib);
     Limits {
+        per_service: share(raw.per_service),
+        per_identity: share(raw.per_identity),
+        per_source: share(raw.per_source),
+        per_second: share(raw.per_second),
+        memory: memory.map(|mib| u64::from(mib) << 20),
         connections: count(raw.connections),
         handshakes: count(raw.handshakes),
         client_hello_bytes: bytes

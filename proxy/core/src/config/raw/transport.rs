@@ -108,6 +108,10 @@ pub(in crate::config) struct RawLimits {
     pub(in crate::config) per_service: Option<Field<OffOr<1, { u32::MAX }>>>,
     /// Connections at once per identity. Default `off`.
     pub(in crate::config) per_identity: Option<Field<OffOr<1, { u32::MAX }>>>,
-    /// Connections at once per source address. Default `off`.
+    /// Connections at once per source: an IPv4 address or an IPv6 /64. Default `off`.
     pub(in crate::config) per_source: Option<Field<OffOr<1, { u32::MAX }>>>,
+    /// New connections a second. Default `off`.
+    pub(in crate::config) per_second: Option<Field<OffOr<1, { u32::MAX }>>>,
+    /// Memory in MiB that the gateway keeps within by taking on less. Default `auto`: the cgroup's limit.
+    pub(in crate::config) memory_mib: Option<Field<AutoOr<16, { u32::MAX }>>>,
 }

@@ -80,7 +80,12 @@ fn every_key_of_the_gateway_reaches_the_configuration() {
             drain_lag: Duration::ZERO,
         }
     );
-    let limits = Limits { connections: Some(1000), handshakes: Some(64), client_hello_bytes: 65536 };
+    let limits = Limits {
+        connections: Some(1000),
+        handshakes: Some(64),
+        client_hello_bytes: 65536,
+        ..Limits::default()
+    };
     assert_eq!(gateway.limits, limits);
 }
 

@@ -285,9 +285,6 @@ fn what_this_version_does_not_do_is_refused_and_never_ignored() {
             19,
             "control.servers: the stream of configuration",
         ),
-        ("limits.per_service = 5", 22, "limits.per_service: a limit for each service, identity or source"),
-        ("limits.per_identity = 5", 23, "limits.per_identity: a limit for each service, identity or source"),
-        ("limits.per_source = 5", 21, "limits.per_source: a limit for each service, identity or source"),
     ];
     for (text, column, expected) in cases {
         let said = said(text);
