@@ -84,7 +84,11 @@ fn every_key_of_the_gateway_reaches_the_configuration() {
         connections: Some(1000),
         handshakes: Some(64),
         client_hello_bytes: 65536,
-        ..Limits::default()
+        per_service: NonZeroU32::new(7),
+        per_identity: NonZeroU32::new(8),
+        per_source: NonZeroU32::new(9),
+        per_second: NonZeroU32::new(10),
+        memory: Some(4 << 30),
     };
     assert_eq!(gateway.limits, limits);
 }
