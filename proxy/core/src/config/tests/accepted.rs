@@ -1,5 +1,7 @@
 //! What is accepted, and what it means.
 
+use std::num::NonZeroU32;
+
 use super::*;
 use crate::policy::{Authorization, Policy};
 use crate::service::{Alpn, Balance, HostPort, MissingCloseNotify, Mode, SendProxy, Target};
