@@ -52,15 +52,17 @@ fn misquoted(path: &str, document: &str) -> Vec<String> {
     findings
 }
 
-/// Reads the rows that begin with "| `word` | `FLAG` | alert |".
+/// Reads the rows that begin with "| <a id="word"></a>`word` | `FLAG` | alert |".
 fn differences(document: &str) -> Vec<String> {
     let mut rows = BTreeMap::new();
     for (number, line) in document.lines().enumerate() {
         let cells: Vec<&str> = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         if let ["", word, flag, alert, _, ""] = cells.as_slice()
-            && line.starts_with("| `")
+            && let Some((anchor, word)) =
+                word.strip_prefix("<a id=\"").and_then(|rest| rest.split_once("\"></a>`"))
+            && anchor == word
         {
-            rows.insert((*word).to_owned(), (number + 1, format!("{flag} {alert}")));
+            rows.insert(word.to_owned(), (number + 1, format!("{flag} {alert}")));
         }
     }
     let mut findings = Vec::new();
@@ -82,13 +84,19 @@ fn differences(document: &str) -> Vec<String> {
 
 #[test]
 fn a_table_that_differs_from_the_code_is_caught() {
-    let rows = "| `no_sni` | `NR` | 111 | x |\n| `none_such` | `NR` | – | x |\n\
-        | `connect_refused` | `UF` | – | x |\n";
+    let rows = "| <a id=\"no_sni\"></a>`no_sni` | `NR` | 111 | x |\n\
+        | <a id=\"none_such\"></a>`none_such` | `NR` | – | x |\n\
+        | <a id=\"bad_sni\"></a>`no_route` | `NR` | 112 | x |\n\
+        | <a id=\"connect_refused\"></a>`connect_refused` | `UF` | – | x |\n";
     let found = differences(rows);
     assert!(found.contains(&"docs/access-log.md:1: no_sni is NR 112, not NR 111".to_owned()), "{found:?}");
     assert!(found.contains(&"docs/access-log.md:2: no such reason: none_such".to_owned()), "{found:?}");
     assert!(!found.iter().any(|it| it.contains("connect_refused")), "{found:?}");
     assert!(found.iter().any(|it| it.contains("bad_sni is missing")), "{found:?}");
+    assert!(
+        found.iter().any(|it| it.contains("no_route is missing")),
+        "an anchor of another name: {found:?}"
+    );
 }
 
 #[test]
