@@ -4,7 +4,6 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use landbridge_core::policy::Unseen;
 use landbridge_core::service::{MissingCloseNotify, Mode, Service};
@@ -13,7 +12,9 @@ use landbridge_splice::{Cause, Cut, End, Ended, Options, Side, duplex};
 use rustls_pki_types::UnixTime;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
+use crate::expiry;
 use crate::handshake::{self, Chosen};
 use crate::proxy_protocol;
 use crate::record::Record;
@@ -92,12 +93,15 @@ async fn story(
         }
     };
 
+    // Fixed here, so that no later jump of the wall clock cuts whoever is connected.
+    let ends = svid.as_ref().filter(|_| service.close_on_cert_expiry);
+    let ends =
+        ends.and_then(|svid| expiry::deadline(svid.not_after, UnixTime::now(), &shared.config.timeouts));
     let permit = service
         .policy
         .check(&caller)
         .map_err(|denied| Refusal::reset(Reason::Denied).because(denied.to_string()))?;
     record.note(|outcome| outcome.would_deny = permit.would_deny());
-    let expiry = svid.as_ref().filter(|_| service.close_on_cert_expiry).map(|svid| svid.not_after);
     live.stand(Standing { caller, svid, sni });
     // From here on a change finds this connection; one that came before it is made up for now.
     updates::reconsider(shared, live, generation.number);
@@ -114,7 +118,7 @@ async fn story(
 
     live.begin_splice(upstream.took);
     let options = options(shared, service);
-    let cut = cut(live, expiry);
+    let cut = cut(live, ends);
     Ok(duplex(downstream.into_side(), upstream.side, &options, &live.tally, cut).await)
 }
 
@@ -152,20 +156,11 @@ async fn ended_before_splice(live: &Live) -> Ending {
 }
 
 /// Resolves when somebody outside, or the caller's certificate, ends the connection.
-async fn cut(live: &Live, expiry: Option<UnixTime>) -> Cut {
-    let expired = async {
-        match expiry {
-            Some(at) => {
-                let left = at.as_secs().saturating_sub(UnixTime::now().as_secs());
-                tokio::time::sleep(Duration::from_secs(left)).await;
-            }
-            None => pending().await,
-        }
-    };
+async fn cut(live: &Live, ends: Option<Instant>) -> Cut {
     let ending = tokio::select! {
         biased;
         ending = live.ended() => ending,
-        () = expired => {
+        () = expiry::reached(ends) => {
             live.end(Ending { reason: Reason::Expired, flush: None });
             live.ended().await
         }

@@ -51,6 +51,7 @@ mod connection;
 mod credentials;
 mod drain;
 mod error;
+mod expiry;
 mod gateway;
 mod generation;
 mod handle;

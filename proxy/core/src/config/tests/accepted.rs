@@ -78,6 +78,8 @@ fn every_key_of_the_gateway_reaches_the_configuration() {
             user_timeout: millis(20_000),
             drain: None,
             drain_lag: Duration::ZERO,
+            expiry_grace: Duration::from_secs(300),
+            expiry_jitter: Duration::ZERO,
         }
     );
     let limits = Limits { connections: Some(1000), handshakes: Some(64), client_hello_bytes: 65536 };
@@ -192,6 +194,15 @@ fn a_source_knows_the_folder_of_its_file() {
     let source = Source::file(Path::new("conf/gateway.toml"));
     assert_eq!((source.name.as_str(), source.dir.as_path()), ("conf/gateway.toml", Path::new("conf")));
     assert_eq!(Source::file(Path::new("gateway.toml")).dir, Path::new(""));
+}
+
+#[test]
+fn no_postponement_is_written_as_zero_or_as_off() {
+    for text in ["expiry_grace = '0s'\nexpiry_jitter = '0s'", "expiry_grace = 'off'\nexpiry_jitter = 'off'"] {
+        let config = Config::from_toml(&format!("[timeouts]\n{text}"), Path::new("/")).unwrap();
+        let timeouts = config.gateway.timeouts;
+        assert_eq!((timeouts.expiry_grace, timeouts.expiry_jitter), (Duration::ZERO, Duration::ZERO));
+    }
 }
 
 /// The reference of the file, which has a sample of its own.
