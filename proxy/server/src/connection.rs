@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use landbridge_core::policy::Unseen;
+use landbridge_core::policy::{Permit, Unseen};
 use landbridge_core::service::{MissingCloseNotify, Mode, Service};
+use landbridge_core::table::Route;
 use landbridge_core::{Caller, Reason};
 use landbridge_splice::{Cause, Cut, End, Ended, Options, Side, duplex};
 use rustls_pki_types::UnixTime;
@@ -83,7 +84,7 @@ async fn story(
     let sni: Arc<str> = hello.sni().unwrap_or_default().into();
     let (downstream, caller, svid) = match service.mode {
         Mode::Terminate => {
-            let chosen = Chosen { generation: &generation, service };
+            let chosen = Chosen { generation: &generation, route: &route };
             let secured = Box::pin(handshake::terminate(shared, tcp, hello, chosen, record)).await?;
             let caller = Caller::Verified(secured.svid.identity.clone());
             (Downstream::Secured(secured.side), caller, Some(secured.svid))
@@ -97,11 +98,12 @@ async fn story(
     let ends = svid.as_ref().filter(|_| service.close_on_cert_expiry);
     let ends =
         ends.and_then(|svid| expiry::deadline(svid.not_after, UnixTime::now(), &shared.config.timeouts));
-    let permit = service
-        .policy
+    let permit = route
+        .policy()
         .check(&caller)
         .map_err(|denied| Refusal::reset(Reason::Denied).because(denied.to_string()))?;
     record.note(|outcome| outcome.would_deny = permit.would_deny());
+    tell_permitted(live, generation.number, &route, &caller, &permit);
     live.stand(Standing { caller, svid, sni });
     // From here on a change finds this connection; one that came before it is made up for now.
     updates::reconsider(shared, live, generation.number);
@@ -120,6 +122,24 @@ async fn story(
     let options = options(shared, service);
     let cut = cut(live, ends);
     Ok(duplex(downstream.into_side(), upstream.side, &options, &live.tally, cut).await)
+}
+
+/// Tells, for who looks for it, by which grant a caller was let in.
+fn tell_permitted(live: &Live, generation: u64, route: &Route, caller: &Caller, permit: &Permit) {
+    let Caller::Verified(identity) = caller else { return };
+    let grant = permit.grant().and_then(|index| route.policy().grant(index));
+    tracing::debug!(
+        connection = live.id,
+        service = &*route.service.name,
+        subset = route.subset.as_deref(),
+        identity = %identity.id,
+        trust = %identity.trust,
+        index = permit.grant(),
+        grant = grant.map(tracing::field::display),
+        alias = grant.is_some_and(|grant| grant.alias_of.is_some()),
+        generation,
+        "permitted"
+    );
 }
 
 /// The client's side until it is spliced.
