@@ -4,9 +4,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use landbridge_core::config::MinTls;
-use landbridge_core::policy::{Authorization, Grant, IdPattern, Policy};
-use landbridge_core::service::{Alpn, Balance, MissingCloseNotify, Mode, SendProxy};
-use landbridge_core::{Reason, Service, SpiffeId, TrustDomain, TrustName};
+use landbridge_core::policy::{Grant, IdPattern, Policy};
+use landbridge_core::table::{Answers, Route};
+use landbridge_core::{Reason, Service, Snapshot, SpiffeId, Table, TrustDomain, TrustName};
 use rustls::client::{ClientConnection, ResolvesClientCert};
 use rustls::sign::CertifiedKey;
 use rustls::{
@@ -70,26 +70,17 @@ pub(crate) fn key_pair(issued: &Issued) -> KeyPair {
 
 /// A service that allows these patterns.
 pub(crate) fn service(allow: &[&str]) -> Service {
-    let grant = |pattern: &&str| Grant { id: IdPattern::parse(pattern).unwrap(), from: None };
+    let grant = |pattern: &&str| Grant { id: IdPattern::parse(pattern).unwrap(), from: None, alias_of: None };
     Service {
-        name: "httpbin.default.svc.cluster.local:8000".into(),
-        host: None,
-        names: Vec::new(),
-        mode: Mode::Terminate,
-        policy: Policy::Grants {
-            allow: allow.iter().map(grant).collect(),
-            authorization: Authorization::Enforce,
-        },
-        alpn: Alpn::AsOffered,
-        identity: None,
-        balance: Balance::default(),
-        endpoints: Vec::new(),
-        subsets: Vec::new(),
-        close_on_cert_expiry: false,
-        missing_close_notify: MissingCloseNotify::default(),
-        send_proxy: SendProxy::default(),
-        upstream_tls: None,
+        policy: Policy::allow(allow.iter().map(grant).collect()),
+        ..Service::terminate("httpbin.default.svc.cluster.local", 8000)
     }
+}
+
+/// Where [`SNI`] leads.
+fn route(service: Service) -> Arc<Route> {
+    let snapshot = Snapshot::new(vec![service]).unwrap();
+    Table::compile(&snapshot, &Answers::new(), &Table::default()).find(SNI).unwrap().clone()
 }
 
 /// The root that clients believe a gateway by, and the gateway's identity.
@@ -112,7 +103,7 @@ pub(crate) struct Gateway {
     pub(crate) context: TlsContext,
     pub(crate) trust: Arc<TrustStore>,
     pub(crate) key: KeyPair,
-    pub(crate) service: Arc<Service>,
+    pub(crate) route: Arc<Route>,
 }
 
 impl Gateway {
@@ -121,7 +112,7 @@ impl Gateway {
             context: TlsContext::new(MinTls::V1_3).unwrap(),
             trust: store(entries),
             key: GATEWAY.1.clone(),
-            service: Arc::new(service(&["spiffe://cluster.local/*", "spiffe://b.example/*"])),
+            route: route(service(&["spiffe://cluster.local/*", "spiffe://b.example/*"])),
         }
     }
 
@@ -131,7 +122,7 @@ impl Gateway {
     }
 
     pub(crate) fn serving(mut self, service: Service) -> Self {
-        self.service = Arc::new(service);
+        self.route = route(service);
         self
     }
 
@@ -140,12 +131,12 @@ impl Gateway {
         hello: Hello,
         verdict: &Arc<Verdict>,
     ) -> Result<ServerConnection, (Error, Vec<u8>)> {
-        let alpn = select_alpn(&self.service.alpn, hello.alpn())
+        let alpn = select_alpn(&self.route.service.alpn, hello.alpn())
             .unwrap_or_else(|_| vec![b"to be refused by rustls".to_vec()]);
         let config = self.context.server_config(Acceptance {
             trust: self.trust.clone(),
             key: &self.key,
-            service: self.service.clone(),
+            route: self.route.clone(),
             alpn,
             verdict: verdict.clone(),
         });

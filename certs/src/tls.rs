@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use landbridge_core::Service;
 use landbridge_core::config::MinTls;
 use landbridge_core::service::{Alpn, ISTIO_ALPN};
+use landbridge_core::table::Route;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, StoresServerSessions, WantsServerCert};
 use rustls::version::{TLS12, TLS13};
@@ -32,8 +32,8 @@ pub struct Acceptance<'a> {
     pub trust: Arc<TrustStore>,
     /// The identity that it presents.
     pub key: &'a KeyPair,
-    /// The service that the client asks for.
-    pub service: Arc<Service>,
+    /// Where the client wants to go, and whose policy is in force there.
+    pub route: Arc<Route>,
     /// What [`select_alpn`] returned.
     pub alpn: Vec<Vec<u8>>,
     /// Where the verifier leaves what it finds; one per connection.
@@ -99,7 +99,7 @@ impl TlsContext {
     pub fn server_config(&self, acceptance: Acceptance<'_>) -> Arc<ServerConfig> {
         let gate = Gate {
             trust: acceptance.trust,
-            service: acceptance.service,
+            route: acceptance.route,
             verdict: acceptance.verdict,
             algorithms: self.provider().signature_verification_algorithms,
         };

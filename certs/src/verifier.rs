@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use landbridge_core::{Caller, Reason, Service};
+use landbridge_core::table::Route;
+use landbridge_core::{Caller, Reason};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -62,7 +63,7 @@ impl Verdict {
 /// Verifies the client of one connection.
 pub(crate) struct Gate {
     pub(crate) trust: Arc<TrustStore>,
-    pub(crate) service: Arc<Service>,
+    pub(crate) route: Arc<Route>,
     pub(crate) verdict: Arc<Verdict>,
     pub(crate) algorithms: WebPkiSupportedAlgorithms,
 }
@@ -75,11 +76,11 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Svid, Refusal> {
         let svid = self.trust.verify(leaf, intermediates, now, Role::Client)?;
-        match self.service.policy.check(&Caller::Verified(svid.identity.clone())) {
+        match self.route.policy().check(&Caller::Verified(svid.identity.clone())) {
             Ok(_) => Ok(svid),
             Err(denied) => Err(Refusal {
                 reason: Reason::Denied,
-                detail: format!("{} to {}: {denied}", svid.identity.id, self.service.name),
+                detail: format!("{} to {}: {denied}", svid.identity.id, self.route.service.name),
                 identity: Some(svid.identity),
             }),
         }
@@ -142,6 +143,6 @@ fn bad_signature(_: Error) -> Error {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("service", &self.service.name).finish_non_exhaustive()
+        f.debug_struct("Gate").field("service", &self.route.service.name).finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod aliases;
 mod bad_input;
 mod bulk;
 mod endpoints;
@@ -16,5 +17,6 @@ mod passthrough;
 mod proxy_protocol;
 mod races;
 mod reload;
+mod subsets;
 mod terminate;
 mod upstream_tls;

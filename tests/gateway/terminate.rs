@@ -128,14 +128,10 @@ async fn a_service_presents_the_identity_that_it_names() {
 async fn a_certificate_that_expires_ends_its_connection_only_where_the_service_asks_for_it() {
     let world = World::default();
     let endpoint = Server::echo().await;
-    let mut gateway =
-        world.gateway(&World::httpbin(&[endpoint.address], "close_on_cert_expiry = true")).await;
-    let mut options = landbridge_testkit::pki::Mesh::options();
-    options.uris = vec![world.remote.id(landbridge_testkit::world::SLEEP)];
-    options.validity.not_after = rustls_pki_types::UnixTime::since_unix_epoch(
-        std::time::Duration::from_secs(rustls_pki_types::UnixTime::now().as_secs() + 2),
-    );
-    let brief = world.remote.issue(&options);
+    let services = World::httpbin(&[endpoint.address], "close_on_cert_expiry = true");
+    let timeouts = "[timeouts]\nexpiry_jitter = \"100ms\"\n";
+    let mut gateway = world.gateway(&(timeouts.to_owned() + &services)).await;
+    let brief = brief(&world);
     let mut stream = world.sidecar_of(&brief).connect(gateway.address, HTTPBIN).await.unwrap();
     stream.write_all(b"x").await.unwrap();
     let mut piece = [0; 1];
@@ -143,4 +139,36 @@ async fn a_certificate_that_expires_ends_its_connection_only_where_the_service_a
     let end = stream.read(&mut piece).await.unwrap_err();
     assert_eq!(Saw::of(&end), Saw::Reset);
     assert_eq!(gateway.outcome().await.reason, Reason::Expired);
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_lets_its_connection_live_through_the_grace_and_lets_none_in() {
+    let world = World::default();
+    let endpoint = Server::echo().await;
+    let services = World::httpbin(&[endpoint.address], "close_on_cert_expiry = true");
+    let timeouts = "[timeouts]\nexpiry_grace = \"1h\"\nexpiry_jitter = \"off\"\n";
+    let gateway = world.gateway(&(timeouts.to_owned() + &services)).await;
+    let sidecar = world.sidecar_of(&brief(&world));
+    let mut stream = sidecar.connect(gateway.address, HTTPBIN).await.unwrap();
+    let mut echoes = async |byte: &[u8; 1]| {
+        stream.write_all(byte).await.unwrap();
+        let mut piece = [0; 1];
+        stream.read_exact(&mut piece).await.unwrap();
+        assert_eq!(piece, *byte);
+    };
+    echoes(b"x").await;
+    // Its end has come when it lets nobody in any more.
+    let refused = async { while sidecar.ask(gateway.address, HTTPBIN, b"y").await != Err(Saw::Alert(45)) {} };
+    landbridge_testkit::soon("the end of the certificate", refused).await;
+    echoes(b"z").await;
+}
+
+/// The usual caller, by a certificate that ends within three seconds.
+fn brief(world: &World) -> landbridge_testkit::pki::Svid {
+    let mut options = landbridge_testkit::pki::Mesh::options();
+    options.uris = vec![world.remote.id(landbridge_testkit::world::SLEEP)];
+    let end = rustls_pki_types::UnixTime::now().as_secs() + 3;
+    options.validity.not_after =
+        rustls_pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(end));
+    world.remote.issue(&options)
 }

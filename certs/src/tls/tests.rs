@@ -196,7 +196,7 @@ fn making_a_configuration_costs_little_beside_a_handshake() {
         let config = gateway.context.server_config(Acceptance {
             trust: gateway.trust.clone(),
             key: &gateway.key,
-            service: gateway.service.clone(),
+            route: gateway.route.clone(),
             alpn: offers(&["istio"]),
             verdict: Verdict::new(),
         });

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use landbridge::config::Config;
-use landbridge::policy::Policy;
+use landbridge::policy::{Grant, Policy};
 use landbridge::service::{Mode, Service};
 use landbridge::{Desired, Handle};
 
@@ -57,13 +57,22 @@ pub(crate) fn print(config: &Config, desired: &Desired, gateway: &Handle, listen
 }
 
 fn allowed(service: &Service) -> String {
-    match (&service.policy, service.mode) {
-        (Policy::Grants { allow, .. }, _) if allow.is_empty() => "nobody".to_owned(),
-        (Policy::Grants { allow, .. }, _) => {
-            allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        }
+    let own = service.subsets.iter().filter_map(|subset| {
+        let list = subset.allow.as_deref()?;
+        Some(format!("subset {}: {}", subset.name, listed(list)))
+    });
+    let whole = match (&service.policy, service.mode) {
+        (Policy::Grants { allow, .. }, _) => listed(allow),
         (Policy::EndpointDecides, Mode::Terminate | Mode::Passthrough) => {
             "whom the endpoint lets in".to_owned()
         }
+    };
+    std::iter::once(whole).chain(own).collect::<Vec<_>>().join("; ")
+}
+
+fn listed(allow: &[Grant]) -> String {
+    if allow.is_empty() {
+        return "nobody".to_owned();
     }
+    allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

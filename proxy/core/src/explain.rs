@@ -29,7 +29,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use callers::{Callers, GrantFacts, Vouching};
+pub use callers::{AllowList, Callers, GrantFacts, Vouching};
 pub use near::{Difference, Near};
 pub use words::{Step, Topic};
 
@@ -188,13 +188,13 @@ pub fn explain(config: &Config, call: &Call) -> Explanation {
 /// Goes on where the name leads somewhere.
 fn arrive(story: &mut Explanation, trust: &[TrustFiles], call: &Call, found: Found<'_>) {
     let service = &*found.route.service;
-    let callers = (service.mode == Mode::Terminate).then(|| Callers::of(&service.policy, trust, call));
+    let callers = (service.mode == Mode::Terminate).then(|| Callers::of(found.route, trust, call));
     let subset = found.route.subset.as_deref();
     let specs = members(service, subset);
     story.verdict = match &callers {
         _ if !usable(&found.route.pool, &specs) => Verdict::Refused(Reason::NoEndpoint),
         Some(callers) => callers.verdict,
-        None => callers::passed_through(&service.policy),
+        None => callers::passed_through(found.route.policy()),
     };
     story.callers = callers;
     story.route = Some(destination(found, &call.sni, &specs));

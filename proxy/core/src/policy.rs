@@ -87,6 +87,16 @@ impl IdPattern {
         }
     }
 
+    /// The same pattern of another trust domain; `None` if no ID of a legal length would match it.
+    pub fn under(&self, domain: &TrustDomain) -> Option<Self> {
+        Some(match self {
+            Self::Exact(id) => Self::Exact(SpiffeId::parse(&format!("spiffe://{domain}{}", id.path())).ok()?),
+            Self::Namespace(_, namespace) => Self::Namespace(domain.clone(), namespace.clone()),
+            Self::ServiceAccount(_, account) => Self::ServiceAccount(domain.clone(), account.clone()),
+            Self::Domain(_) => Self::Domain(domain.clone()),
+        })
+    }
+
     /// Somebody whom the pattern names; `None` if no ID of a legal length would do.
     pub fn example(&self) -> Option<SpiffeId> {
         match self {
@@ -136,6 +146,10 @@ pub struct Grant {
     pub id: IdPattern,
     /// Only as vouched for by this trust entry; `None` accepts any entry of the pattern's domain.
     pub from: Option<TrustName>,
+    /// The trust domain that the pattern's own migrates to, for whose grant this one stands in meanwhile.
+    ///
+    /// It is a mark: what the grant allows does not depend on it.
+    pub alias_of: Option<TrustDomain>,
 }
 
 impl Grant {
@@ -147,9 +161,13 @@ impl Grant {
 
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.from {
-            Some(from) => write!(f, "{} from {from}", self.id),
-            None => write!(f, "{}", self.id),
+        write!(f, "{}", self.id)?;
+        if let Some(from) = &self.from {
+            write!(f, " from {from}")?;
+        }
+        match &self.alias_of {
+            Some(domain) => write!(f, " (alias of {domain})"),
+            None => Ok(()),
         }
     }
 }
@@ -193,9 +211,16 @@ pub enum Policy {
 #[derive(Debug)]
 pub struct Permit {
     would_deny: bool,
+    grant: Option<usize>,
 }
 
 impl Permit {
+    /// The place in the allow-list of the grant that let the caller in: the first that allows it. `None`
+    /// where none did, in audit mode, and where the endpoint decides.
+    pub fn grant(&self) -> Option<usize> {
+        self.grant
+    }
+
     /// True where the caller was let through only because the service is in audit mode.
     pub fn would_deny(&self) -> bool {
         self.would_deny
@@ -204,7 +229,7 @@ impl Permit {
 
 /// The caller is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no grant of the service allows this caller")]
+#[error("no grant allows this caller")]
 pub struct Denied;
 
 impl Policy {
@@ -215,19 +240,26 @@ impl Policy {
 
     /// Decides whether `caller` may reach the service that this policy belongs to.
     pub fn check(&self, caller: &Caller) -> Result<Permit, Denied> {
-        let permit = |would_deny| Ok(Permit { would_deny });
         match (self, caller) {
-            (Self::EndpointDecides, Caller::Unseen(Unseen::Passthrough)) => permit(false),
+            (Self::EndpointDecides, Caller::Unseen(Unseen::Passthrough)) => {
+                Ok(Permit { would_deny: false, grant: None })
+            }
             (Self::Grants { allow, authorization }, Caller::Verified(identity)) => {
-                if allow.iter().any(|grant| grant.allows(identity)) {
-                    permit(false)
-                } else if *authorization == Authorization::Audit {
-                    permit(true)
-                } else {
-                    Err(Denied)
+                let grant = allow.iter().position(|grant| grant.allows(identity));
+                match (grant, authorization) {
+                    (None, Authorization::Enforce) => Err(Denied),
+                    (grant, _) => Ok(Permit { would_deny: grant.is_none(), grant }),
                 }
             }
             _ => Err(Denied),
+        }
+    }
+
+    /// The grant at this place of the allow-list, as [`Permit::grant`] has it.
+    pub fn grant(&self, index: usize) -> Option<&Grant> {
+        match self {
+            Self::Grants { allow, .. } => allow.get(index),
+            Self::EndpointDecides => None,
         }
     }
 }
@@ -243,7 +275,11 @@ mod tests {
     fn policy(grants: &[(&str, Option<&str>)], authorization: Authorization) -> Policy {
         let allow = grants
             .iter()
-            .map(|(id, from)| Grant { id: IdPattern::parse(id).unwrap(), from: from.map(TrustName::new) })
+            .map(|(id, from)| Grant {
+                id: IdPattern::parse(id).unwrap(),
+                from: from.map(TrustName::new),
+                alias_of: None,
+            })
             .collect();
         Policy::Grants { allow, authorization }
     }
@@ -290,6 +326,63 @@ mod tests {
         let bound = policy(&[("spiffe://cluster.local/*", Some("cluster-1"))], Authorization::Enforce);
         assert!(bound.check(&caller("cluster-1", "spiffe://cluster.local/ns/a/sa/b")).is_ok());
         assert!(bound.check(&caller("cluster-2", "spiffe://cluster.local/ns/a/sa/b")).is_err());
+    }
+
+    #[test]
+    fn a_permit_knows_the_first_grant_that_let_the_caller_in() {
+        let grants =
+            [("spiffe://td/ns/a/sa/b", None), ("spiffe://td/ns/a/sa/*", None), ("spiffe://td/*", None)];
+        for authorization in [Authorization::Enforce, Authorization::Audit] {
+            let policy = policy(&grants, authorization);
+            for (id, index) in
+                [("spiffe://td/ns/a/sa/b", 0), ("spiffe://td/ns/a/sa/c", 1), ("spiffe://td/other", 2)]
+            {
+                let permit = policy.check(&caller("t", id)).unwrap();
+                assert_eq!((permit.grant(), permit.would_deny()), (Some(index), false), "{id}");
+                assert_eq!(policy.grant(index).unwrap().id.to_string(), grants[index].0);
+            }
+        }
+        let audited = policy(&[], Authorization::Audit).check(&caller("t", "spiffe://td/x")).unwrap();
+        assert_eq!(audited.grant(), None);
+        let passed = Policy::EndpointDecides.check(&Caller::Unseen(Unseen::Passthrough)).unwrap();
+        assert_eq!((passed.grant(), Policy::EndpointDecides.grant(0)), (None, None));
+    }
+
+    #[test]
+    fn an_alias_is_shown_and_allows_no_more_than_the_grant_without_it() {
+        let old = "spiffe://old.example/ns/a/sa/b";
+        let alias_of = Some(TrustDomain::parse("new.example").unwrap());
+        let from = Some(TrustName::new("old-mesh"));
+        let alias = Grant { id: IdPattern::parse(old).unwrap(), from, alias_of };
+        assert_eq!(alias.to_string(), format!("{old} from old-mesh (alias of new.example)"));
+        let plain = Grant { alias_of: None, ..alias.clone() };
+        let same = "ns/a/sa/b";
+        for (trust, id) in [
+            ("old-mesh", format!("spiffe://old.example/{same}")),
+            ("new-mesh", format!("spiffe://old.example/{same}")),
+            ("old-mesh", format!("spiffe://new.example/{same}")),
+            ("new-mesh", format!("spiffe://new.example/{same}")),
+        ] {
+            let Caller::Verified(identity) = caller(trust, &id) else { panic!("{id}") };
+            assert_eq!(alias.allows(&identity), plain.allows(&identity), "{trust} {id}");
+            assert_eq!(
+                alias.allows(&identity),
+                trust == "old-mesh" && id.contains("old.example"),
+                "{trust} {id}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_under_another_domain_is_the_same_but_for_that() {
+        let new = TrustDomain::parse("new.example").unwrap();
+        for rest in ["ns/a/sa/b", "ns/a/sa/*", "ns/*/sa/b", "*", "other"] {
+            let old = IdPattern::parse(&format!("spiffe://old/{rest}")).unwrap();
+            let expected = IdPattern::parse(&format!("spiffe://new.example/{rest}")).unwrap();
+            assert_eq!(old.under(&new), Some(expected), "{rest}");
+        }
+        let longest = format!("spiffe://old/{}", "x".repeat(2048 - 13));
+        assert_eq!(IdPattern::parse(&longest).unwrap().under(&new), None);
     }
 
     #[test]

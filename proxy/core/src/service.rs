@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::policy::{Grant, Policy};
+use crate::policy::{Authorization, Grant, Policy};
 use crate::sni::{NamePattern, Sni, SniError, service_key};
 use crate::spiffe::Identity;
 
@@ -175,9 +175,27 @@ pub struct Subset {
     pub name: String,
     /// An endpoint belongs to the subset if it has all of these.
     pub labels: Labels,
+    /// Who may ask for the subset, in place of the service's list; `None` is whoever may call the service.
+    ///
+    /// It decides over the subset's own name alone: whoever may call the whole service reaches the same
+    /// endpoints by the service's names.
+    pub allow: Option<Vec<Grant>>,
 }
 
 impl Subset {
+    /// The policy in force for the name of the subset, where that is not the `service`'s own.
+    ///
+    /// A list of its own is enforced as the service's is. In passthrough, where nobody is seen, it lets
+    /// nobody in.
+    pub fn policy(&self, service: &Policy) -> Option<Policy> {
+        let allow = self.allow.clone()?;
+        let authorization = match service {
+            Policy::Grants { authorization, .. } => *authorization,
+            Policy::EndpointDecides => Authorization::Enforce,
+        };
+        Some(Policy::Grants { allow, authorization })
+    }
+
     /// Whether an endpoint belongs to the subset.
     pub fn has(&self, endpoint: &EndpointSpec) -> bool {
         self.labels.iter().all(|(key, value)| endpoint.labels.get(key) == Some(value))
@@ -195,7 +213,8 @@ pub struct Service {
     pub names: Vec<NamePattern>,
     /// How it is served.
     pub mode: Mode,
-    /// Who may call.
+    /// Who may call by any of its names, but for subsets with a list of their own. What a connection is
+    /// decided by is [`Route::policy`](crate::table::Route::policy).
     pub policy: Policy,
     /// Which application protocols it selects.
     pub alpn: Alpn,

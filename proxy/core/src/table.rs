@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::endpoint::{Endpoint, Member, Pool};
+use crate::policy::Policy;
 use crate::service::{EndpointSpec, HostPort, Service, Snapshot, Target};
 use crate::sni::{NamePattern, Sni};
 
@@ -20,6 +21,20 @@ pub struct Route {
     pub subset: Option<Arc<str>>,
     /// The endpoints of the service or subset.
     pub pool: Pool,
+    /// The subset's policy, where it has a list of its own.
+    own: Option<Policy>,
+}
+
+impl Route {
+    /// The policy in force for the name: the subset's where it has a list of its own, else the service's.
+    pub fn policy(&self) -> &Policy {
+        self.own.as_ref().unwrap_or(&self.service.policy)
+    }
+
+    /// Whether the subset has a list of its own.
+    pub fn has_own_list(&self) -> bool {
+        self.own.is_some()
+    }
 }
 
 /// A route, and what it was found by.
@@ -78,6 +93,7 @@ impl Table {
                     service: service.clone(),
                     subset: subset.map(|subset| subset.name.as_str().into()),
                     pool: Pool::new(chosen, service.balance, turns),
+                    own: subset.and_then(|subset| subset.policy(&service.policy)),
                 };
                 names.insert(name, Arc::new(route));
             }

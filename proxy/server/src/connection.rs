@@ -4,16 +4,18 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use landbridge_core::policy::Unseen;
+use landbridge_core::policy::{Permit, Unseen};
 use landbridge_core::service::{MissingCloseNotify, Mode, Service};
+use landbridge_core::table::Route;
 use landbridge_core::{Caller, Reason};
 use landbridge_splice::{Cause, Cut, End, Ended, Options, Side, duplex};
 use rustls_pki_types::UnixTime;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
+use crate::expiry;
 use crate::handshake::{self, Chosen};
 use crate::proxy_protocol;
 use crate::record::Record;
@@ -86,7 +88,7 @@ async fn story(
     let sni: Arc<str> = hello.sni().unwrap_or_default().into();
     let (downstream, caller, svid) = match service.mode {
         Mode::Terminate => {
-            let chosen = Chosen { generation: &generation, service };
+            let chosen = Chosen { generation: &generation, route: &route };
             let secured = Box::pin(handshake::terminate(shared, tcp, hello, chosen, record)).await?;
             let caller = Caller::Verified(secured.svid.identity.clone());
             (Downstream::Secured(secured.side), caller, Some(secured.svid))
@@ -96,8 +98,12 @@ async fn story(
         }
     };
 
-    let permit = service
-        .policy
+    // Fixed here, so that no later jump of the wall clock cuts whoever is connected.
+    let ends = svid.as_ref().filter(|_| service.close_on_cert_expiry);
+    let ends =
+        ends.and_then(|svid| expiry::deadline(svid.not_after, UnixTime::now(), &shared.config.timeouts));
+    let permit = route
+        .policy()
         .check(&caller)
         .map_err(|denied| Refusal::reset(Reason::Denied).because(denied.to_string()))?;
     record.note(|outcome| outcome.would_deny = permit.would_deny());
@@ -105,7 +111,7 @@ async fn story(
         Ok(held) => held,
         Err(reason) => return Err(downstream.refuse(Refusal::reset(reason))),
     };
-    let expiry = svid.as_ref().filter(|_| service.close_on_cert_expiry).map(|svid| svid.not_after);
+    tell_permitted(live, generation.number, &route, &caller, &permit);
     live.stand(Standing { caller, svid, sni });
     // From here on a change finds this connection; one that came before it is made up for now.
     updates::reconsider(shared, live, generation.number);
@@ -122,8 +128,26 @@ async fn story(
 
     live.begin_splice(upstream.took);
     let options = options(shared, service);
-    let cut = cut(live, expiry);
+    let cut = cut(live, ends);
     Ok(duplex(downstream.into_side(), upstream.side, &options, &live.tally, cut).await)
+}
+
+/// Tells, for who looks for it, by which grant a caller was let in.
+fn tell_permitted(live: &Live, generation: u64, route: &Route, caller: &Caller, permit: &Permit) {
+    let Caller::Verified(identity) = caller else { return };
+    let grant = permit.grant().and_then(|index| route.policy().grant(index));
+    tracing::debug!(
+        connection = live.id,
+        service = &*route.service.name,
+        subset = route.subset.as_deref(),
+        identity = %identity.id,
+        trust = %identity.trust,
+        index = permit.grant(),
+        grant = grant.map(tracing::field::display),
+        alias = grant.is_some_and(|grant| grant.alias_of.is_some()),
+        generation,
+        "permitted"
+    );
 }
 
 /// The client's side until it is spliced.
@@ -160,20 +184,11 @@ async fn ended_before_splice(live: &Live) -> Ending {
 }
 
 /// Resolves when somebody outside, or the caller's certificate, ends the connection.
-async fn cut(live: &Live, expiry: Option<UnixTime>) -> Cut {
-    let expired = async {
-        match expiry {
-            Some(at) => {
-                let left = at.as_secs().saturating_sub(UnixTime::now().as_secs());
-                tokio::time::sleep(Duration::from_secs(left)).await;
-            }
-            None => pending().await,
-        }
-    };
+async fn cut(live: &Live, ends: Option<Instant>) -> Cut {
     let ending = tokio::select! {
         biased;
         ending = live.ended() => ending,
-        () = expired => {
+        () = expiry::reached(ends) => {
             live.end(Ending { reason: Reason::Expired, flush: None });
             live.ended().await
         }

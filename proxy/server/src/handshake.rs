@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landbridge_certs::{Acceptance, Hello, HelloError, HelloReader, Svid, Verdict, reason_of, select_alpn};
+use landbridge_core::Reason;
 use landbridge_core::outcome::TlsFacts;
 use landbridge_core::table::Route;
-use landbridge_core::{Reason, Service};
 use landbridge_splice::Side;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 use tokio::net::TcpStream;
@@ -29,11 +29,11 @@ pub(crate) struct Secured {
     pub(crate) svid: Svid,
 }
 
-/// What a connection is decided by, and the service it asked for.
+/// What a connection is decided by, and where it asked to go.
 #[derive(Clone, Copy)]
 pub(crate) struct Chosen<'a> {
     pub(crate) generation: &'a Generation,
-    pub(crate) service: &'a Arc<Service>,
+    pub(crate) route: &'a Arc<Route>,
 }
 
 /// Reads the ClientHello, in whatever pieces it comes, under one absolute deadline and a cap; `behind` is
@@ -163,8 +163,9 @@ pub(crate) async fn terminate(
 async fn accept(
     tcp: TcpStream,
     hello: Hello,
-    Chosen { generation, service }: Chosen<'_>,
+    Chosen { generation, route }: Chosen<'_>,
 ) -> Result<(TcpStream, ServerConnection, Svid), Refusal> {
+    let service = &route.service;
     let Some(key) = generation.key_pair(service) else {
         // Checked when the generation was made.
         let refusal = Refusal::before_server_hello(tcp, Reason::Internal);
@@ -180,7 +181,7 @@ async fn accept(
     let config = generation.tls.server_config(Acceptance {
         trust: generation.credentials.trust().clone(),
         key,
-        service: service.clone(),
+        route: route.clone(),
         alpn,
         verdict: verdict.clone(),
     });

@@ -52,6 +52,7 @@ mod connection;
 mod credentials;
 mod drain;
 mod error;
+mod expiry;
 mod gateway;
 mod generation;
 mod handle;

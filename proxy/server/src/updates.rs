@@ -110,8 +110,7 @@ fn reconsider_against(current: &Generation, live: &Live) {
     let believed =
         standing.svid.as_ref().is_none_or(|svid| current.credentials.trust().still_vouches_for(svid).is_ok());
     let granted = current.table.find(&standing.sni).is_none_or(|route| {
-        let service = &route.service;
-        service.mode == Mode::Passthrough || service.policy.check(&standing.caller).is_ok()
+        route.service.mode == Mode::Passthrough || route.policy().check(&standing.caller).is_ok()
     });
     if !believed || !granted {
         live.end(REVOKED);

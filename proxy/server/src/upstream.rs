@@ -199,6 +199,6 @@ async fn first(running: &mut Vec<(Arc<Endpoint>, Try)>) -> (Active, Result<Answe
 }
 
 /// A number that is different each time; it only spreads load.
-fn entropy() -> u64 {
+pub(crate) fn entropy() -> u64 {
     RandomState::new().build_hasher().finish()
 }

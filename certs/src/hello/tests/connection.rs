@@ -13,7 +13,7 @@ fn config() -> Arc<ServerConfig> {
     gateway.context.server_config(Acceptance {
         trust: gateway.trust.clone(),
         key: &gateway.key,
-        service: gateway.service.clone(),
+        route: gateway.route.clone(),
         alpn: Vec::new(),
         verdict: Verdict::new(),
     })

@@ -41,6 +41,7 @@ fn expected(grants: &[(&str, Option<&str>)]) -> Arc<UpstreamTls> {
     let grant = |(id, from): &(&str, Option<&str>)| Grant {
         id: IdPattern::parse(id).unwrap(),
         from: from.map(TrustName::new),
+        alias_of: None,
     };
     Arc::new(UpstreamTls { server_identities: grants.iter().map(grant).collect() })
 }

@@ -231,7 +231,7 @@ fn a_verdict_is_proven_only_by_a_finished_handshake_and_serves_one() {
     let unfinished = rustls::ServerConnection::new(gateway.context.server_config(crate::Acceptance {
         trust: gateway.trust.clone(),
         key: &gateway.key,
-        service: gateway.service.clone(),
+        route: gateway.route.clone(),
         alpn: Vec::new(),
         verdict: shaken.verdict.clone(),
     }))

@@ -14,7 +14,8 @@ use landbridge::{Service, Snapshot};
 use landbridge_certs::inspect::{Certificate, Document};
 use landbridge_certs::issue::load_key;
 use landbridge_certs::{KeyPair, Refusal, Role, Svid, TrustEntry, TrustStore};
-use landbridge_core::policy::{Authorization, Grant};
+use landbridge_core::policy::Grant;
+use landbridge_core::table::Route;
 use landbridge_core::{Identity, Table};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -62,7 +63,7 @@ pub(super) fn verify(arguments: &args::Verify) -> anyhow::Result<ExitCode> {
     let verdict = store.verify(&leaf.der, &chain, now, Role::Client);
     let key = arguments.key.as_deref().map(|key| pair(&arguments.cert, key, now));
     let entry = match (&service, &verdict) {
-        (Some(service), Ok(svid)) => Some(ask(&service.policy, &svid.identity)),
+        (Some(asked), Ok(svid)) => Some(ask(asked.policy(), &svid.identity)),
         _ => None,
     };
     let report = Report {
@@ -72,7 +73,7 @@ pub(super) fn verify(arguments: &args::Verify) -> anyhow::Result<ExitCode> {
         key: key.as_ref(),
         answers: alone(&trust, leaf, &chain, now)?,
         verdict: &verdict,
-        service: service.as_deref(),
+        service: service.as_ref(),
         entry: entry.as_ref(),
     };
     match arguments.format {
@@ -165,15 +166,55 @@ fn named(bundles: &[Bundle], crls: &[String]) -> anyhow::Result<Vec<TrustFiles>>
     Ok(trust)
 }
 
+/// What is asked to let the caller in.
+enum Asked {
+    /// A service, by its name in the log (`host:port`).
+    Service(Arc<Service>),
+    /// Where a server name leads: a service, or a subset of it.
+    Route(Arc<Route>),
+}
+
+impl Asked {
+    fn service(&self) -> &Arc<Service> {
+        match self {
+            Self::Service(service) => service,
+            Self::Route(route) => &route.service,
+        }
+    }
+
+    fn subset(&self) -> Option<&str> {
+        match self {
+            Self::Service(_) => None,
+            Self::Route(route) => route.subset.as_deref(),
+        }
+    }
+
+    fn called(&self) -> String {
+        let service = &self.service().name;
+        match self.subset() {
+            Some(subset) => format!("subset {subset} of {service}"),
+            None => service.to_string(),
+        }
+    }
+
+    /// The policy in force there.
+    fn policy(&self) -> &Policy {
+        match self {
+            Self::Service(service) => &service.policy,
+            Self::Route(route) => route.policy(),
+        }
+    }
+}
+
 /// By its name in the log (`host:port`), or by a server name that leads to it.
-fn find(services: &Snapshot, name: &str) -> anyhow::Result<Arc<Service>> {
+fn find(services: &Snapshot, name: &str) -> anyhow::Result<Asked> {
     let services_all = services.services();
     if let Some(service) = services_all.iter().find(|service| &*service.name == name) {
-        return Ok(service.clone());
+        return Ok(Asked::Service(service.clone()));
     }
     let table = Table::compile(services, &std::collections::HashMap::new(), &Table::default());
     if let Some(route) = table.find(&name.to_ascii_lowercase()) {
-        return Ok(route.service.clone());
+        return Ok(Asked::Route(route.clone()));
     }
     let known: Vec<&str> = services_all.iter().take(10).map(|service| &*service.name).collect();
     bail!("no service is called {name:?}; the configuration has {}", known.join(", "))
@@ -185,14 +226,9 @@ fn ask(policy: &Policy, identity: &Identity) -> Entry {
     match (policy, policy.check(&caller)) {
         (Policy::EndpointDecides, _) => Entry::PassedThrough,
         (_, Err(_)) => Entry::Denied,
-        (Policy::Grants { .. }, Ok(permit)) if permit.would_deny() => Entry::Audited,
-        (Policy::Grants { allow, .. }, Ok(_)) => allow
-            .iter()
-            .find(|grant| {
-                let only =
-                    Policy::Grants { allow: vec![(*grant).clone()], authorization: Authorization::Enforce };
-                only.check(&caller).is_ok()
-            })
-            .map_or(Entry::Denied, |grant| Entry::Granted(grant.clone())),
+        (Policy::Grants { .. }, Ok(permit)) => permit
+            .grant()
+            .and_then(|index| policy.grant(index))
+            .map_or(Entry::Audited, |grant| Entry::Granted(grant.clone())),
     }
 }

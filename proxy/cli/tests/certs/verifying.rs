@@ -34,7 +34,14 @@ endpoints = [{ address = "192.0.2.1:80" }]
 host = "bound.default.svc.cluster.local"
 port = 8000
 allow = [{ id = "spiffe://cluster.local/*", from = "cluster-2" }]
-endpoints = [{ address = "192.0.2.1:80" }]
+endpoints = [{ address = "192.0.2.1:80", labels = { version = "v1" } }]
+[[service.subset]]
+name = "v1"
+labels = { version = "v1" }
+allow = ["spiffe://cluster.local/ns/*/sa/sleep"]
+[[service.subset]]
+name = "v2"
+labels = { version = "v1" }
 
 [[service]]
 host = "audited.default.svc.cluster.local"
@@ -108,6 +115,11 @@ fn a_service_lets_in_whom_its_policy_allows_and_the_grant_is_named() {
     }
     ask("bound.default.svc.cluster.local:8000")
         .failed(1, &["REFUSED: denied_by_policy", "nothing in allow names it", "allow list"]);
+    let subset = |name: &str| ask(&format!("outbound_.8000_.{name}_.bound.default.svc.cluster.local"));
+    let text = subset("v1").worked();
+    assert!(text.contains("lets it in, by allow = spiffe://cluster.local/ns/*/sa/sleep\n"), "{text}");
+    assert!(text.ends_with("and may call subset v1 of bound.default.svc.cluster.local:8000\n"), "{text}");
+    subset("v2").failed(1, &["REFUSED: denied_by_policy", "may not call subset v2 of bound"]);
     assert!(ask("audited.default.svc.cluster.local:8000").worked().contains("would_deny"));
     ask("ledger.default.svc.cluster.local:443").failed(1, &["passed through", "UNKNOWN"]);
     ask("absent:1")

@@ -65,6 +65,10 @@ fn the_schema_refuses_what_the_gateway_refuses_by_its_kind() {
         ("[[service]]\nport = 65536", "/service/0/port: 65536 is more than 65535"),
         ("[[service]]\nport = 'http'", "/service/0/port: \"http\" is no integer"),
         ("[[service]]\nallow = [{ from = 'a' }]", "/service/0/allow/0: is none of 2 kinds"),
+        (
+            "[[service]]\n[[service.subset]]\nname = 'a'\nlabels = {}\nallow = 5",
+            "/service/0/subset/0/allow: 5 is no array",
+        ),
         ("[[service]]\nmode = 'tunnel'", "/service/0/mode: is none of 2 kinds"),
         ("[limits]\nconnections = 'many'", "/limits/connections: is none of 2 kinds"),
         ("[log]\naccess_format = 'xml'", "/log/access_format: is none of 3 kinds"),
@@ -96,7 +100,10 @@ fn every_key_stands_in_the_default_file() {
     collect(&schema(), "", &mut |path, _| {
         let named = path.rsplit('.').next().unwrap();
         let path = &path.replacen("identities.", "identity.", 1);
-        let as_in_allow = path.starts_with("service.upstream_tls.");
+        // A list of grants is described once, and what is no default of anything in prose.
+        let as_in_allow =
+            ["service.upstream_tls.", "service.subset.allow."].iter().any(|list| path.starts_with(list))
+                || path == "service.allow.alias_of";
         assert!(present.contains(path) || (as_in_allow && default.contains(named)), "{path}: {present:?}");
     });
 }
@@ -130,7 +137,9 @@ fn the_reference_has_every_key_of_the_schema_and_no_other() {
         // A table's own keys have the rows; what is said of it in prose is at its heading.
         let table = key["properties"].is_object() || key["items"]["properties"].is_object();
         let alike = path.starts_with("identities.");
-        let told_in_prose = path.starts_with("service.allow.") || path.starts_with("service.upstream_tls.");
+        let told_in_prose = ["service.allow.", "service.subset.allow.", "service.upstream_tls."]
+            .iter()
+            .any(|list| path.starts_with(list));
         let last = path.rsplit('.').next().unwrap();
         if told_in_prose || table || alike || key["additionalProperties"]["properties"].is_object() {
             assert!(REFERENCE.contains(last), "{path}");

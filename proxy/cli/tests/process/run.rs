@@ -36,6 +36,39 @@ async fn a_gateway_from_a_file_serves_logs_and_answers_for_its_health() {
     assert_eq!((&line["bytes_received"], &line["bytes_sent"]), (&5.into(), &5.into()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn at_debug_level_each_caller_that_is_let_in_is_told_with_its_grant() {
+    let world = World::default();
+    let endpoint = Server::echo().await;
+    let subset = "[[service.subset]]\nname = \"v1\"\nlabels = { all = \"yes\" }\nallow = [\n\
+        { id = \"spiffe://elsewhere.example/*\", alias_of = \"cluster.local\" },\n\
+        { id = \"spiffe://cluster.local/*\", alias_of = \"elsewhere.example\" },\n]";
+    let address = format!("address = \"{}\"", endpoint.address);
+    let service = World::httpbin(&[endpoint.address], subset)
+        .replace(&address, &format!("{address}, labels = {{ all = \"yes\" }}"));
+    let toml = PORTS.to_owned() + &World::head() + &service + "[timeouts]\ndrain_lag = \"off\"\n";
+    world.folder.write("gateway.toml", &toml);
+    let config = world.folder.path().join("gateway.toml");
+    let mut running = Running::start(LANDBRIDGE, &config, &["--log-level", "info,landbridge=debug"]);
+    let id = "spiffe://cluster.local/ns/default/sa/sleep";
+    let cases = [
+        (HTTPBIN.to_owned(), format!("index=0 grant={id} from cluster-1 alias=false generation=1")),
+        (
+            HTTPBIN.replace("_._", "_.v1_"),
+            "index=1 grant=spiffe://cluster.local/* (alias of elsewhere.example) alias=true generation=1"
+                .to_owned(),
+        ),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(world.sidecar().ask(running.address, &name, b"x").await, Ok(b"x".to_vec()));
+        let line = running.event("permitted");
+        let caller = format!("identity={id} trust=cluster-1");
+        assert!(line.contains(&expected) && line.contains(&caller), "{line}");
+        assert!(line.contains("httpbin.default.svc.cluster.local:8000"), "{line}");
+        assert_eq!(line.contains("subset=\"v1\""), name != HTTPBIN, "{line}");
+    }
+}
+
 #[test]
 fn what_keeps_it_from_starting_is_said_in_a_sentence_and_exits_1() {
     let world = World::default();

@@ -30,6 +30,11 @@ pub struct Timeouts {
     pub drain: Option<Duration>,
     /// Of that: still accepting while load balancers notice. Default 5 s.
     pub drain_lag: Duration,
+    /// With `close_on_cert_expiry`: how long a connection outlives its caller's certificate. Default 0.
+    pub expiry_grace: Duration,
+    /// With `close_on_cert_expiry`: each connection's end is put off further by a random share of this.
+    /// Default 10 s.
+    pub expiry_jitter: Duration,
 }
 
 impl Default for Timeouts {
@@ -48,6 +53,8 @@ impl Default for Timeouts {
             user_timeout: seconds(60),
             drain: seconds(25),
             drain_lag: Duration::from_secs(5),
+            expiry_grace: Duration::ZERO,
+            expiry_jitter: Duration::from_secs(10),
         }
     }
 }

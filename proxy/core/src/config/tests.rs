@@ -1,6 +1,7 @@
 //! Tests of the configuration file: what is accepted, and every mistake by its exact words.
 
 mod accepted;
+mod allow;
 mod defaults;
 mod hostile;
 mod mistakes;

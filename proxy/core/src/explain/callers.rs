@@ -7,12 +7,15 @@ use crate::config::TrustFiles;
 use crate::outcome::Reason;
 use crate::policy::{Authorization, Caller, Grant, Policy, Unseen};
 use crate::spiffe::{Identity, SpiffeId, TrustDomain, TrustName};
+use crate::table::Route;
 
 /// Who may call a service that terminates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Callers {
     /// `enforce` or `audit`.
     pub authorization: &'static str,
+    /// Whose allow-list decides.
+    pub list: AllowList,
     /// The allow-list.
     pub grants: Vec<GrantFacts>,
     /// With an identity: every trust entry that vouches for it, and what becomes of it then.
@@ -20,6 +23,16 @@ pub struct Callers {
     /// What becomes of the caller, or the most that any caller may.
     #[serde(skip)]
     pub(super) verdict: Verdict,
+}
+
+/// Whose allow-list decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllowList {
+    /// That of the service.
+    Service,
+    /// The subset's own.
+    Subset,
 }
 
 /// One entry of the allow-list.
@@ -31,6 +44,8 @@ pub struct GrantFacts {
     pub grant: String,
     /// The trust entries by which a caller can meet it; where there is none, nobody can.
     pub met_by: Vec<String>,
+    /// The trust domain for whose grant it stands in, where it is an alias.
+    pub alias_of: Option<String>,
     /// Whether it lets in the caller who was asked about.
     pub lets_in: Option<bool>,
 }
@@ -48,11 +63,13 @@ pub struct Vouching {
 
 /// What becomes of a call that is passed through.
 pub(super) fn passed_through(policy: &Policy) -> Verdict {
-    check(policy, &Caller::Unseen(Unseen::Passthrough))
+    check(policy, &Caller::Unseen(Unseen::Passthrough)).0
 }
 
 impl Callers {
-    pub(super) fn of(policy: &Policy, trust: &[TrustFiles], call: &Call) -> Self {
+    pub(super) fn of(route: &Route, trust: &[TrustFiles], call: &Call) -> Self {
+        let policy = route.policy();
+        let list = if route.has_own_list() { AllowList::Subset } else { AllowList::Service };
         let (allow, authorization) = match policy {
             Policy::Grants { allow, authorization } => (allow.as_slice(), *authorization),
             Policy::EndpointDecides => (&[][..], Authorization::Enforce),
@@ -60,7 +77,7 @@ impl Callers {
         let asked = |entry: &&TrustFiles| call.trust.as_ref().is_none_or(|name| *name == entry.name);
         let asked: Vec<&TrustFiles> = trust.iter().filter(asked).collect();
         let vouching: Vec<Vouching> =
-            call.identity.iter().flat_map(|id| vouching(policy, allow, &asked, id)).collect();
+            call.identity.iter().flat_map(|id| vouching(policy, &asked, id)).collect();
         let verdict = match &call.identity {
             Some(id) => vouching
                 .iter()
@@ -73,23 +90,21 @@ impl Callers {
             index,
             grant: grant.to_string(),
             met_by: asked.iter().filter(|entry| meets(entry, grant)).map(|it| it.name.to_string()).collect(),
+            alias_of: grant.alias_of.as_ref().map(ToString::to_string),
             lets_in: call.identity.is_some().then(|| vouching.iter().any(|it| it.grant == Some(index))),
         });
-        Self { authorization: authorization.as_str(), grants: grants.collect(), vouching, verdict }
+        Self { authorization: authorization.as_str(), list, grants: grants.collect(), vouching, verdict }
     }
 }
 
 /// What becomes of a caller, by the trust entry that vouches for it.
-fn vouching(policy: &Policy, allow: &[Grant], trust: &[&TrustFiles], id: &SpiffeId) -> Vec<Vouching> {
+fn vouching(policy: &Policy, trust: &[&TrustFiles], id: &SpiffeId) -> Vec<Vouching> {
     let of_domain = trust.iter().filter(|entry| entry.domain.as_str() == id.trust_domain());
     of_domain
         .map(|entry| {
             let identity = Identity { trust: entry.name.clone(), id: id.clone() };
-            Vouching {
-                trust: entry.name.to_string(),
-                grant: allow.iter().position(|grant| grant.allows(&identity)),
-                verdict: check(policy, &Caller::Verified(identity)),
-            }
+            let (verdict, grant) = check(policy, &Caller::Verified(identity));
+            Vouching { trust: entry.name.to_string(), grant, verdict }
         })
         .collect()
 }
@@ -103,7 +118,7 @@ fn anybody(policy: &Policy, allow: &[Grant], trust: &[&TrustFiles]) -> Verdict {
     let strangers = trust.iter().filter_map(|entry| Some((entry.name.clone(), stranger(&entry.domain)?)));
     of_grants
         .chain(strangers)
-        .map(|(trust, id): (TrustName, SpiffeId)| check(policy, &Caller::Verified(Identity { trust, id })))
+        .map(|(trust, id): (TrustName, SpiffeId)| check(policy, &Caller::Verified(Identity { trust, id })).0)
         .max()
         .unwrap_or(Verdict::Refused(Reason::UnknownTrustDomain))
 }
@@ -127,10 +142,11 @@ fn nobody_vouches(id: &SpiffeId, trust: &[TrustFiles]) -> Reason {
     }
 }
 
-fn check(policy: &Policy, caller: &Caller) -> Verdict {
+/// What becomes of the caller, and the place in the allow-list of the grant that lets it in.
+fn check(policy: &Policy, caller: &Caller) -> (Verdict, Option<usize>) {
     match policy.check(caller) {
-        Ok(permit) if permit.would_deny() => Verdict::WouldDeny,
-        Ok(_) => Verdict::LetIn,
-        Err(_) => Verdict::Refused(Reason::Denied),
+        Ok(permit) if permit.would_deny() => (Verdict::WouldDeny, None),
+        Ok(permit) => (Verdict::LetIn, permit.grant()),
+        Err(_) => (Verdict::Refused(Reason::Denied), None),
     }
 }

@@ -31,6 +31,8 @@ sni = ["httpbin.example", "*.apps.example"]
 allow = [
   { id = "spiffe://cluster.local/ns/default/sa/sleep", from = "cluster-1" },
   "spiffe://cluster.local/ns/*/sa/web",
+  { id = "spiffe://example.org/ns/default/sa/batch", alias_of = "cluster.local" },
+  "spiffe://cluster.local/ns/default/sa/batch",
 ]
 endpoints = [
   { address = "10.0.0.7:80" },
@@ -39,6 +41,7 @@ endpoints = [
 [[service.subset]]
 name = "v1"
 labels = { version = "v1" }
+allow = [{ id = "spiffe://cluster.local/ns/*/sa/web", from = "cluster-1" }]
 [[service.subset]]
 name = "v2"
 labels = { version = "v2" }
@@ -62,6 +65,8 @@ endpoints = [{ address = "10.0.0.10:5432" }]
 "#;
 
 const HTTPBIN: &str = "outbound_.8000_._.httpbin.default.svc.cluster.local";
+
+const V1: &str = "outbound_.8000_.v1_.httpbin.default.svc.cluster.local";
 
 fn told(sni: &str, identity: Option<&str>, trust: Option<&str>) -> Explanation {
     let config = Config::from_toml(CONFIG, Path::new("/")).unwrap_or_else(|problems| panic!("{problems}"));
@@ -107,7 +112,11 @@ fn the_verdict_is_that_of_the_first_step_that_refuses() {
         (HTTPBIN, Some("spiffe://example.org/a"), None, refused(Reason::Denied)),
         (HTTPBIN, Some("spiffe://stranger/a"), None, refused(Reason::UnknownTrustDomain)),
         (HTTPBIN, None, None, Verdict::LetIn),
-        (HTTPBIN, None, Some("example.org"), refused(Reason::Denied)),
+        (HTTPBIN, None, Some("example.org"), Verdict::LetIn),
+        (HTTPBIN, Some("spiffe://example.org/ns/default/sa/batch"), None, Verdict::LetIn),
+        (V1, Some(SLEEP), None, refused(Reason::Denied)),
+        (V1, Some(WEB), Some("cluster-1"), Verdict::LetIn),
+        (V1, Some(WEB), Some("cluster-2"), refused(Reason::Denied)),
         (audited, Some(SLEEP), None, Verdict::WouldDeny),
         (audited, Some("spiffe://stranger/a"), None, refused(Reason::UnknownTrustDomain)),
         (audited, None, None, Verdict::WouldDeny),
@@ -177,10 +186,13 @@ fn a_caller_who_is_refused_learns_which_grants_there_are_and_which_alert_comes()
         said(&story, Topic::Caller),
         format!(
             "{SLEEP}, for whom cluster-2 vouches\n\
-             if cluster-2 vouches: refused: none of the 2 grants allows it\n\
+             if cluster-2 vouches: refused: none of the 4 grants allows it\n\
              allow[0] {SLEEP} from cluster-1: nobody can meet it, for no trust entry in question vouches for \
              such a caller\n\
-             allow[1] spiffe://cluster.local/ns/*/sa/web (vouched for by cluster-2)"
+             allow[1] spiffe://cluster.local/ns/*/sa/web (vouched for by cluster-2)\n\
+             allow[2] spiffe://example.org/ns/default/sa/batch (alias of cluster.local): nobody can meet it, for no \
+             trust entry in question vouches for such a caller\n\
+             allow[3] spiffe://cluster.local/ns/default/sa/batch (vouched for by cluster-2)"
         )
     );
     assert_eq!(
@@ -192,6 +204,50 @@ fn a_caller_who_is_refused_learns_which_grants_there_are_and_which_alert_comes()
     );
     let open = told(HTTPBIN, Some(SLEEP), None);
     assert!(said(&open, Topic::Verdict).contains("--trust NAME"), "{open:?}");
+}
+
+#[test]
+fn where_a_subset_is_asked_for_it_says_whose_list_decides() {
+    let web = "spiffe://cluster.local/ns/*/sa/web from cluster-1";
+    let own = "the allow list of subset v1 decides, and the service's does not";
+    assert_eq!(
+        said(&told(V1, Some(SLEEP), Some("cluster-1")), Topic::Caller),
+        format!(
+            "{SLEEP}, for whom cluster-1 vouches\n{own}\nif cluster-1 vouches: refused: none of the 1 grants allows \
+             it\nallow[0] {web} (vouched for by cluster-1)"
+        )
+    );
+    assert_eq!(
+        said(&told(V1, Some(WEB), Some("cluster-1")), Topic::Caller),
+        format!("{WEB}, for whom cluster-1 vouches\n{own}\nif cluster-1 vouches: let in by allow[0] {web}")
+    );
+    let v2 = told(&V1.replace("v1", "v2"), Some(WEB), Some("cluster-1"));
+    assert_eq!(
+        said(&v2, Topic::Caller),
+        format!(
+            "{WEB}, for whom cluster-1 vouches\nthe service's allow list decides, since subset v2 has none of its \
+             own\nif cluster-1 vouches: let in by allow[1] spiffe://cluster.local/ns/*/sa/web"
+        )
+    );
+    assert!(!said(&told(HTTPBIN, None, None), Topic::Caller).contains("decides"));
+    let list = |sni: &str| serde_json::to_value(told(sni, None, None)).unwrap()["callers"]["list"].clone();
+    assert_eq!((list(V1), list(HTTPBIN)), ("subset".into(), "service".into()));
+}
+
+#[test]
+fn a_caller_who_is_let_in_by_an_alias_is_told_so() {
+    let story = told(HTTPBIN, Some("spiffe://example.org/ns/default/sa/batch"), None);
+    let batch = "spiffe://example.org/ns/default/sa/batch";
+    assert_eq!(
+        said(&story, Topic::Caller),
+        format!(
+            "{batch}, for whom example.org vouches\n\
+             if example.org vouches: let in by an alias, allow[2] {batch} (alias of cluster.local)"
+        )
+    );
+    let json = serde_json::to_value(&story).unwrap();
+    assert_eq!(json["callers"]["grants"][2]["alias_of"], "cluster.local");
+    assert_eq!(json["callers"]["grants"][3]["alias_of"], serde_json::Value::Null);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::callers::{Callers, GrantFacts, Vouching};
+use super::callers::{AllowList, Callers, GrantFacts, Vouching};
 use super::name::Name;
 use super::{Destination, EndpointFacts, Explanation, Matched, Verdict};
 use crate::outcome::Reason;
@@ -203,9 +203,22 @@ fn caller(story: &Explanation) -> Step {
         };
         return Step::new(Topic::Caller, says);
     };
-    match &story.identity {
+    let mut step = match &story.identity {
         Some(id) => judged(callers, id, story),
         None => granted(callers, story.trust.as_deref()),
+    };
+    let subset = story.route.as_ref().and_then(|route| route.subset.as_deref());
+    step.list.splice(..0, subset.map(|subset| decided_by(callers.list, subset)));
+    step
+}
+
+/// Which allow list decides, where there may be two.
+fn decided_by(list: AllowList, subset: &str) -> String {
+    match list {
+        AllowList::Subset => format!("the allow list of subset {subset} decides, and the service's does not"),
+        AllowList::Service => {
+            format!("the service's allow list decides, since subset {subset} has none of its own")
+        }
     }
 }
 
@@ -247,7 +260,10 @@ fn judged(callers: &Callers, id: &str, story: &Explanation) -> Step {
     let outcome = |vouching: &Vouching| {
         let grants = vouching.grant.and_then(|index| callers.grants.get(index));
         let because = match (grants, vouching.verdict) {
-            (Some(grant), _) => format!("let in by allow[{}] {}", grant.index, grant.grant),
+            (Some(GrantFacts { index, grant, alias_of: Some(_), .. }), _) => {
+                format!("let in by an alias, allow[{index}] {grant}")
+            }
+            (Some(GrantFacts { index, grant, .. }), _) => format!("let in by allow[{index}] {grant}"),
             (None, Verdict::WouldDeny) => "let in without a grant, since the service only audits".to_owned(),
             (None, _) if callers.grants.is_empty() => "refused: the allow list is empty".to_owned(),
             (None, _) => format!("refused: none of the {} grants allows it", callers.grants.len()),

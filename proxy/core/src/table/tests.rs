@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::endpoint::{Asking, Choice};
-use crate::policy::{Authorization, Policy};
+use crate::policy::{Authorization, Caller, Grant, IdPattern, Policy, Unseen};
 use crate::service::{Alpn, Balance, Conflict, Labels, MissingCloseNotify, Mode, SendProxy, Subset};
 
 fn labels(version: &str) -> Labels {
@@ -34,8 +34,8 @@ fn service(host: &str, names: &[&str]) -> Service {
         balance: Balance::RoundRobin,
         endpoints: vec![endpoint(1, "v1"), endpoint(2, "v2")],
         subsets: vec![
-            Subset { name: "v1".into(), labels: labels("v1") },
-            Subset { name: "v3".into(), labels: labels("v3") },
+            Subset { name: "v1".into(), labels: labels("v1"), allow: None },
+            Subset { name: "v3".into(), labels: labels("v3"), allow: None },
         ],
         close_on_cert_expiry: false,
         missing_close_notify: MissingCloseNotify::Reset,
@@ -80,6 +80,42 @@ fn a_subset_leads_to_its_own_endpoints_only_even_if_it_has_none() {
     assert_eq!(addresses("outbound_.8000_._.h.example").len(), 2);
     assert_eq!(addresses("outbound_.8000_.v1_.h.example"), [SocketAddr::from(([192, 0, 2, 1], 80))]);
     assert!(addresses("outbound_.8000_.v3_.h.example").is_empty());
+}
+
+#[test]
+fn a_subset_s_list_is_in_force_for_its_own_name_and_the_service_s_for_all_others() {
+    let grants = |text: &str| -> Vec<Grant> {
+        let id = IdPattern::parse(text).unwrap();
+        vec![Grant { id, from: None, alias_of: None }]
+    };
+    let (service_s, subset_s) = (grants("spiffe://td/ns/a/sa/b"), grants("spiffe://td/ns/a/sa/c"));
+    let names = ["v1", "v3"].map(|subset| format!("outbound_.8000_.{subset}_.h.example"));
+    let [v1, v3] = &names;
+    for authorization in [Authorization::Enforce, Authorization::Audit] {
+        let mut it = service("h.example", &["also.example"]);
+        it.policy = Policy::Grants { allow: service_s.clone(), authorization };
+        it.subsets[0].allow = Some(subset_s.clone());
+        let policies = |service: &Service, name: &str| {
+            let table = compile(vec![service.clone()]);
+            let route = table.find(name).unwrap();
+            (route.policy().clone(), route.has_own_list())
+        };
+        let own = Policy::Grants { allow: subset_s.clone(), authorization };
+        assert_eq!(policies(&it, v1), (own, true));
+        for name in [v3, "also.example", "outbound_.8000_._.h.example"] {
+            assert_eq!(policies(&it, name), (it.policy.clone(), false), "{name}");
+        }
+        // An empty list is a list: nobody.
+        it.subsets[0].allow = Some(Vec::new());
+        assert_eq!(policies(&it, v1).0, Policy::Grants { allow: Vec::new(), authorization });
+    }
+    // Where nobody is seen, a list lets nobody in.
+    let mut passed = Service { policy: Policy::EndpointDecides, ..service("h.example", &[]) };
+    passed.subsets[0].allow = Some(subset_s);
+    let table = compile(vec![passed]);
+    let unseen = Caller::Unseen(Unseen::Passthrough);
+    assert!(table.find(v1).unwrap().policy().check(&unseen).is_err());
+    assert!(table.find(v3).unwrap().policy().check(&unseen).is_ok());
 }
 
 #[test]

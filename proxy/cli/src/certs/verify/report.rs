@@ -1,6 +1,5 @@
 //! What was found, in text and JSON.
 
-use landbridge::Service;
 use landbridge_certs::inspect::Certificate;
 use landbridge_certs::{Refusal, Svid};
 use landbridge_core::Reason;
@@ -8,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use serde_json::{Value, json};
 
 use super::super::tell::{plain, remaining};
-use super::{Answer, Entry};
+use super::{Answer, Asked, Entry};
 
 pub(super) struct Report<'a> {
     pub(super) file: &'a str,
@@ -17,7 +16,7 @@ pub(super) struct Report<'a> {
     pub(super) key: Option<&'a Result<(), String>>,
     pub(super) answers: Vec<Answer>,
     pub(super) verdict: &'a Result<Svid, Refusal>,
-    pub(super) service: Option<&'a Service>,
+    pub(super) service: Option<&'a Asked>,
     pub(super) entry: Option<&'a Entry>,
 }
 
@@ -50,7 +49,7 @@ impl Report<'_> {
             lines.extend(answer.warnings.iter().map(|warning| format!("           warning: {warning}")));
         }
         if let (Some(service), Some(entry)) = (self.service, self.entry) {
-            lines.push(format!("  service  {} {}", service.name, told(entry)));
+            lines.push(format!("  service  {} {}", service.called(), told(entry)));
         }
         lines.push(self.conclusion());
         lines.join("\n")
@@ -93,12 +92,16 @@ impl Report<'_> {
         match (self.service, self.entry) {
             (Some(service), Some(Entry::Denied)) => {
                 let reason = Reason::Denied;
-                format!("REFUSED: {reason}: {identity} may not call {}\n  {}", service.name, reason.hint())
+                format!(
+                    "REFUSED: {reason}: {identity} may not call {}\n  {}",
+                    service.called(),
+                    reason.hint()
+                )
             }
             (Some(service), Some(Entry::PassedThrough)) => {
-                format!("UNKNOWN: {} is passed through, and its endpoint decides", service.name)
+                format!("UNKNOWN: {} is passed through, and its endpoint decides", service.called())
             }
-            (Some(service), Some(_)) => format!("ACCEPTED: {identity}, and may call {}", service.name),
+            (Some(service), Some(_)) => format!("ACCEPTED: {identity}, and may call {}", service.called()),
             _ => format!("ACCEPTED: {identity}"),
         }
     }
@@ -132,7 +135,8 @@ impl Report<'_> {
             "key": self.key.map(|key| json!({ "belongs": key.is_ok(), "detail": key.as_ref().err() })),
             "trust_entries": answers,
             "service": self.service.zip(self.entry).map(|(service, entry)| json!({
-                "name": &*service.name,
+                "name": service.service().name.to_string(),
+                "subset": service.subset(),
                 "allows": matches!(entry, Entry::Granted(_) | Entry::Audited),
                 "detail": told(entry),
             })),

@@ -4,32 +4,84 @@ use std::collections::BTreeSet;
 
 use super::trust::Trusts;
 use crate::config::findings::{Complaint, Findings, Place};
-use crate::config::raw::{List, RawAuthorization, RawGrant, RawMode, RawService, RawUpstreamTls};
+use crate::config::raw::{List, RawAuthorization, RawGrant, RawMode, RawService, RawSubset, RawUpstreamTls};
 use crate::config::read::Field;
 use crate::policy::{Authorization, Grant, IdPattern, Policy};
 use crate::service::UpstreamTls;
 use crate::spiffe::{TrustDomain, TrustName};
 
-/// The policy of a service whose mode is `mode`; `None` if that could not be read.
-pub(super) fn policy(
-    raw: &RawService,
-    place: Place,
+/// How the lists of one service are read.
+pub(super) struct Lists<'a> {
+    /// `None` if it could not be read.
     mode: Option<RawMode>,
-    trusts: &Trusts,
-    found: &mut Findings,
-) -> Policy {
-    if mode == Some(RawMode::Passthrough) {
-        return Policy::EndpointDecides;
+    authorization: Authorization,
+    trusts: &'a Trusts,
+}
+
+impl<'a> Lists<'a> {
+    pub(super) fn of(raw: &RawService, mode: Option<RawMode>, trusts: &'a Trusts) -> Self {
+        let authorization = match &raw.authorization {
+            Some(Field { value: Some(RawAuthorization::Audit), .. }) => Authorization::Audit,
+            _ => Authorization::Enforce,
+        };
+        Self { mode, authorization, trusts }
     }
-    let authorization = match &raw.authorization {
-        Some(Field { value: Some(RawAuthorization::Audit), .. }) => Authorization::Audit,
-        _ => Authorization::Enforce,
-    };
-    let nobody = raw.allow.as_ref().is_none_or(|list| list.value.as_ref().is_some_and(Vec::is_empty));
-    if nobody && mode.is_some() {
-        warn_of_nobody(raw, place, authorization, found);
+
+    /// The policy of the service.
+    pub(super) fn policy(&self, raw: &RawService, place: Place, found: &mut Findings) -> Policy {
+        if self.mode == Some(RawMode::Passthrough) {
+            return Policy::EndpointDecides;
+        }
+        match (&raw.allow, lists_of_subsets(raw)) {
+            (Some(list), false) => self.warn_if_empty(list, "call this service", found),
+            // Said in so many words, beside subsets that may be called.
+            (Some(_), true) => {}
+            (None, subsets) => {
+                let place = found.absent(place, "allow");
+                let what = if subsets { "call this service but by its subsets" } else { "call this service" };
+                self.warn_of_nobody(place, what, found);
+            }
+        }
+        let allow = grants(raw.allow.as_ref(), self.trusts, found);
+        Policy::Grants { allow, authorization: self.authorization }
     }
-    Policy::Grants { allow: grants(raw.allow.as_ref(), trusts, found), authorization }
+
+    /// The list of a subset, where it has one of its own.
+    pub(super) fn subset(&self, raw: &RawSubset, found: &mut Findings) -> Option<Vec<Grant>> {
+        let list = raw.allow.as_ref().filter(|_| self.mode != Some(RawMode::Passthrough))?;
+        self.warn_if_empty(list, "ask for this subset", found);
+        Some(grants(Some(list), self.trusts, found))
+    }
+
+    fn warn_if_empty(&self, list: &List<RawGrant>, what: &str, found: &mut Findings) {
+        if list.value.as_ref().is_some_and(Vec::is_empty) {
+            self.warn_of_nobody(list.place, what, found);
+        }
+    }
+
+    fn warn_of_nobody(&self, place: Place, what: &str, found: &mut Findings) {
+        if self.mode.is_none() {
+            return;
+        }
+        let complaint = Complaint::new(match self.authorization {
+            Authorization::Enforce => format!("no caller is listed: nobody may {what}"),
+            Authorization::Audit => {
+                "no caller is listed: every caller with a valid certificate is let through, \
+                                     and logged as would_deny"
+                    .to_owned()
+            }
+        });
+        found.warning(place, complaint.help("list the SPIFFE IDs that may call"));
+    }
+}
+
+/// Whether any subset lists somebody of its own.
+fn lists_of_subsets(raw: &RawService) -> bool {
+    let subsets = raw.subset.as_ref().and_then(|list| list.value.as_deref()).unwrap_or_default();
+    subsets
+        .iter()
+        .filter_map(|field| field.value.as_ref()?.allow.as_ref()?.value.as_ref())
+        .any(|list| !list.is_empty())
 }
 
 /// Whom an endpoint may prove to be, where TLS is spoken to it.
@@ -58,42 +110,53 @@ fn grants(list: Option<&List<RawGrant>>, trusts: &Trusts, found: &mut Findings) 
     let list = list.and_then(|list| list.value.as_deref()).unwrap_or_default();
     let mut grants: Vec<Grant> = Vec::with_capacity(list.len());
     let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut aliases: Vec<(usize, Place)> = Vec::new();
+    let mut complete = true;
     for field in list {
         let Some(grant) = grant(field, trusts, found) else {
+            complete = false;
             continue;
         };
-        if seen.insert(grant.to_string()) {
+        let allows = Grant { alias_of: None, ..grant.clone() };
+        if seen.insert(allows.to_string()) {
             warn_of_stranger(&grant, field.place, trusts, found);
+            if let Some(RawGrant::Bound { alias_of: Some(alias), .. }) = &field.value {
+                aliases.push((grants.len(), alias.place));
+            }
             grants.push(grant);
         } else {
             let complaint = Complaint::new(format!("{grant} is listed already"));
             found.warning(field.place, complaint.help("remove one of the two"));
         }
     }
+    if complete {
+        warn_of_idle_aliases(&grants, &aliases, found);
+    }
     grants
 }
 
-fn warn_of_nobody(raw: &RawService, place: Place, authorization: Authorization, found: &mut Findings) {
-    let place = match &raw.allow {
-        Some(field) => field.place,
-        None => found.absent(place, "allow"),
-    };
-    let complaint = match authorization {
-        Authorization::Enforce => Complaint::new("no caller is listed: nobody may call this service"),
-        Authorization::Audit => Complaint::new(
-            "no caller is listed: every caller with a valid certificate is let through, and logged as would_deny",
-        ),
-    };
-    found.warning(place, complaint.help("list the SPIFFE IDs that may call"));
+/// Notes each alias of a domain under which the list does not have the same grant.
+fn warn_of_idle_aliases(grants: &[Grant], aliases: &[(usize, Place)], found: &mut Findings) {
+    for (index, place) in aliases {
+        let Some(alias) = grants.get(*index) else { continue };
+        let Some(domain) = &alias.alias_of else { continue };
+        let meant = alias.id.under(domain);
+        if !meant.as_ref().is_some_and(|meant| grants.iter().any(|grant| grant.id == *meant)) {
+            let meant = meant.map_or_else(|| format!("it under {domain}"), |meant| meant.to_string());
+            let complaint =
+                Complaint::new(format!("no grant of this list names {meant}: the alias stands for nobody"));
+            found.warning(*place, complaint.help("add that grant, or remove alias_of"));
+        }
+    }
 }
 
 fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Option<Grant> {
     match field.value.as_ref()? {
         RawGrant::Pattern(text) => {
             let id = pattern(text).map_err(|complaint| found.error(field.place, complaint)).ok()?;
-            Some(Grant { id, from: None })
+            Some(Grant { id, from: None, alias_of: None })
         }
-        RawGrant::Bound { id, from } => {
+        RawGrant::Bound { id, from, alias_of } => {
             if id.is_none() {
                 let place = found.absent(field.place, "id");
                 found.error(
@@ -103,10 +166,12 @@ fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Opti
             }
             let id = found.meaning(id.as_ref(), |text| pattern(text));
             let name = found.meaning(from.as_ref(), |name| entry(name, trusts));
-            if from.is_some() && name.is_none() {
+            let own = id.as_ref().map(IdPattern::trust_domain);
+            let alias = found.meaning(alias_of.as_ref(), |text| domain(text, own));
+            if from.is_some() && name.is_none() || alias_of.is_some() && alias.is_none() {
                 return None;
             }
-            Some(Grant { id: id?, from: name })
+            Some(Grant { id: id?, from: name, alias_of: alias })
         }
     }
 }
@@ -114,6 +179,17 @@ fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Opti
 fn pattern(text: &str) -> Result<IdPattern, Complaint> {
     IdPattern::parse(text)
         .map_err(|error| Complaint::new(format!("{text:?} is no SPIFFE ID or pattern: {error}")))
+}
+
+/// The trust domain that the pattern's `own` migrates to.
+fn domain(text: &str, own: Option<&str>) -> Result<TrustDomain, Complaint> {
+    let domain = TrustDomain::parse(text)
+        .map_err(|error| Complaint::new(format!("{text:?} is no trust domain: {error}")))?;
+    if own == Some(domain.as_str()) {
+        return Err(Complaint::new(format!("{domain} is the trust domain of the id itself"))
+            .help("give the trust domain that it migrates to, or remove alias_of"));
+    }
+    Ok(domain)
 }
 
 fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {

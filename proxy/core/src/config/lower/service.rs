@@ -60,7 +60,8 @@ pub(super) fn service(
         None if raw.host.is_none() && raw.port.is_none() => subsets::Host::Without,
         None => subsets::Host::Unread,
     };
-    let subsets = subsets::subsets(raw.subset.as_ref(), &keys, &endpoints, found);
+    let lists = allow::Lists::of(raw, mode, scope.trusts);
+    let subsets = subsets::subsets(raw.subset.as_ref(), &keys, &endpoints, &lists, found);
     let mut service = Service {
         name: Arc::from(""),
         host: host.clone(),
@@ -69,7 +70,7 @@ pub(super) fn service(
             Some(RawMode::Passthrough) => Mode::Passthrough,
             Some(RawMode::Terminate) | None => Mode::Terminate,
         },
-        policy: allow::policy(raw, place, mode, scope.trusts, found),
+        policy: lists.policy(raw, place, found),
         alpn: alpn(raw, found),
         identity: identity(raw, scope.identities, found),
         balance: balance(raw),
@@ -122,7 +123,10 @@ fn refuse_unseen(raw: &RawService, found: &mut Findings) {
         ),
         list(raw.upstream_tls.as_ref().map(|field| field.place), "the caller's TLS goes on to the endpoint"),
     ];
-    for (place, why) in unseen.into_iter().flatten() {
+    let subsets = raw.subset.as_ref().and_then(|list| list.value.as_deref()).unwrap_or_default();
+    let lists = subsets.iter().filter_map(|field| field.value.as_ref()?.allow.as_ref());
+    let lists = lists.map(|field| (field.place, "the gateway does not see who calls"));
+    for (place, why) in unseen.into_iter().flatten().chain(lists) {
         let complaint = Complaint::new(format!("cannot be kept with mode = \"passthrough\": {why}"));
         found.error(place, complaint.help("remove it, or let the gateway terminate TLS"));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::allow::Lists;
 use super::endpoints::{Endpoints, labels};
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{List, RawSubset};
@@ -12,6 +13,7 @@ pub(super) fn subsets(
     raw: Option<&List<RawSubset>>,
     host: &Host<'_>,
     endpoints: &Endpoints,
+    lists: &Lists<'_>,
     found: &mut Findings,
 ) -> Vec<Subset> {
     let list = raw.and_then(|list| list.value.as_deref()).unwrap_or_default();
@@ -21,6 +23,7 @@ pub(super) fn subsets(
         let Some(raw) = &field.value else { continue };
         let name = name(raw, field.place, host, found);
         let labels = subset_labels(raw, field.place, endpoints, found);
+        let allow = lists.subset(raw, found);
         let (Some(name), Some(raw_name)) = (name, raw.name.as_ref()) else {
             continue;
         };
@@ -37,7 +40,7 @@ pub(super) fn subsets(
             continue;
         }
         written.insert(name.clone(), text);
-        subsets.push(Subset { name, labels });
+        subsets.push(Subset { name, labels, allow });
     }
     subsets
 }

@@ -38,16 +38,30 @@ pub(super) fn timeouts(raw: Option<Field<RawTimeouts>>, found: &mut Findings) ->
         drain_lag: any(raw.drain_lag.as_ref(), Some(default.drain_lag)).unwrap_or_default(),
         keepalive: None,
         user_timeout: None,
+        expiry_grace: Duration::ZERO,
+        expiry_jitter: Duration::ZERO,
     };
     let second = Duration::from_secs(1);
     timeouts.keepalive = within(raw.keepalive.as_ref(), default.keepalive, second, LONGEST_KEEPALIVE);
     let millisecond = Duration::from_millis(1);
     timeouts.user_timeout =
         within(raw.user_timeout.as_ref(), default.user_timeout, millisecond, LONGEST_USER_TIMEOUT);
+    timeouts.expiry_grace = postponed(raw.expiry_grace.as_ref(), default.expiry_grace, found);
+    timeouts.expiry_jitter = postponed(raw.expiry_jitter.as_ref(), default.expiry_jitter, found);
     if place.is_some() {
         relate(&raw, &timeouts, found);
     }
     timeouts
+}
+
+/// How long something is put off: zero says what "off" does.
+fn postponed(field: Written<'_>, default: Duration, found: &mut Findings) -> Duration {
+    let zero = |text: &str| humantime::parse_duration(text).is_ok_and(|duration| duration.is_zero());
+    let postponed = found.meaning(field, |text| match text {
+        DurationText(text) if zero(text) => Ok(Duration::ZERO),
+        text => duration(text, Duration::ZERO, LONGEST).map(Option::unwrap_or_default),
+    });
+    postponed.unwrap_or(default)
 }
 
 /// Notes durations that do not go together.

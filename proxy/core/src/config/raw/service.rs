@@ -133,6 +133,8 @@ pub(in crate::config) struct RawSubset {
     /// An endpoint belongs to it if it has all of these. Required.
     #[cfg_attr(feature = "schema", schemars(required))]
     pub(in crate::config) labels: Option<Field<BTreeMap<String, Field<String>>>>,
+    /// Who may ask for it; with `terminate` only. Default: whoever may call the service.
+    pub(in crate::config) allow: Option<List<RawGrant>>,
 }
 
 /// `[service.upstream_tls]`
@@ -145,7 +147,7 @@ pub(in crate::config) struct RawUpstreamTls {
     pub(in crate::config) server_identities: Option<List<RawGrant>>,
 }
 
-/// One entry of `service.allow`, or of `server_identities`.
+/// One entry of `service.allow`, of a subset's `allow`, or of `server_identities`.
 #[derive(Debug)]
 pub(in crate::config) enum RawGrant {
     /// A SPIFFE ID or pattern.
@@ -156,6 +158,8 @@ pub(in crate::config) enum RawGrant {
         id: Option<Field<String>>,
         /// The name of the trust entry. Default: any of the pattern's domain.
         from: Option<Field<String>>,
+        /// The trust domain for whose grant this one stands in. Default: it is no alias.
+        alias_of: Option<Field<String>>,
     },
 }
 
@@ -169,6 +173,8 @@ pub(in crate::config) struct RawBoundGrant {
     id: Option<Field<String>>,
     /// The name of the trust entry that must vouch for the peer. Default: any of the pattern's domain.
     from: Option<Field<String>>,
+    /// The trust domain that the pattern's own migrates to: a mark, which widens nothing. Default: none.
+    alias_of: Option<Field<String>>,
 }
 
 impl<'de> Deserialize<'de> for RawGrant {
@@ -183,10 +189,11 @@ impl<'de> Deserialize<'de> for RawGrant {
                 Ok(RawGrant::Pattern(text.to_owned()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawGrant, A::Error> {
-                let RawBoundGrant { id, from } = Deserialize::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RawGrant::Bound { id, from })
+                let RawBoundGrant { id, from, alias_of } =
+                    Deserialize::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawGrant::Bound { id, from, alias_of })
             }
         }
-        deserializer.deserialize_struct("RawGrant", &["id", "from"], Either)
+        deserializer.deserialize_struct("RawGrant", &["id", "from", "alias_of"], Either)
     }
 }

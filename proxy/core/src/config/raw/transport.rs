@@ -91,6 +91,11 @@ pub(in crate::config) struct RawTimeouts {
     pub(in crate::config) drain: Option<Field<DurationText>>,
     /// Of the drain: still accepting while load balancers notice. Default `5s`; `off` stops at once.
     pub(in crate::config) drain_lag: Option<Field<DurationText>>,
+    /// With `close_on_cert_expiry`: how long a connection outlives its caller's certificate. Default `0s`.
+    pub(in crate::config) expiry_grace: Option<Field<DurationText>>,
+    /// With `close_on_cert_expiry`: each connection's end is put off further by a random share of this.
+    /// Default `10s`.
+    pub(in crate::config) expiry_jitter: Option<Field<DurationText>>,
 }
 
 /// `[limits]`

@@ -80,6 +80,8 @@ fn every_key_of_the_gateway_reaches_the_configuration() {
             user_timeout: millis(20_000),
             drain: None,
             drain_lag: Duration::ZERO,
+            expiry_grace: Duration::from_secs(300),
+            expiry_jitter: Duration::ZERO,
         }
     );
     let limits = Limits {
@@ -139,7 +141,8 @@ fn every_key_of_a_service_reaches_the_configuration() {
             "spiffe://cluster.local/ns/default/sa/sleep",
             "spiffe://example.org/*",
             "spiffe://cluster.local/ns/*/sa/web from cluster-1",
-            "spiffe://cluster.local/ns/test/sa/*"
+            "spiffe://cluster.local/ns/test/sa/*",
+            "spiffe://cluster.local/* (alias of example.org)"
         ]
     );
     assert_eq!(*authorization, Authorization::Audit);
@@ -161,8 +164,10 @@ fn every_key_of_a_service_reaches_the_configuration() {
     assert_eq!((second.weight, second.priority, second.locality.as_deref()), (3, 1, Some("region/zone")));
     assert_eq!(third.target, Target::Host(HostPort { host: "backend.example".into(), port: 8080 }));
     assert_eq!(third.labels.get("track").map(String::as_str), Some("stable"));
-    let subsets: Vec<&str> = service.subsets.iter().map(|subset| subset.name.as_str()).collect();
-    assert_eq!(subsets, ["v1", "stable"]);
+    let [v1, stable] = service.subsets.as_slice() else { panic!("{:?}", service.subsets) };
+    assert_eq!((v1.name.as_str(), &v1.allow, stable.name.as_str()), ("v1", &None, "stable"));
+    let grants: Vec<String> = stable.allow.iter().flatten().map(ToString::to_string).collect();
+    assert_eq!(grants, ["spiffe://cluster.local/ns/*/sa/web from cluster-1"]);
     assert_eq!((&*through.name, through.mode), ("db.example", Mode::Passthrough));
     assert_eq!((&through.host, &through.policy), (&None, &Policy::EndpointDecides));
 }
@@ -203,6 +208,40 @@ fn a_source_knows_the_folder_of_its_file() {
     let source = Source::file(Path::new("conf/gateway.toml"));
     assert_eq!((source.name.as_str(), source.dir.as_path()), ("conf/gateway.toml", Path::new("conf")));
     assert_eq!(Source::file(Path::new("gateway.toml")).dir, Path::new(""));
+}
+
+#[test]
+fn no_postponement_is_written_as_zero_or_as_off() {
+    for text in ["expiry_grace = '0s'\nexpiry_jitter = '0s'", "expiry_grace = 'off'\nexpiry_jitter = 'off'"] {
+        let config = Config::from_toml(&format!("[timeouts]\n{text}"), Path::new("/")).unwrap();
+        let timeouts = config.gateway.timeouts;
+        assert_eq!((timeouts.expiry_grace, timeouts.expiry_jitter), (Duration::ZERO, Duration::ZERO));
+    }
+}
+
+/// What is documented of identities.
+const IDENTITIES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/identity.md"));
+
+#[test]
+fn the_example_of_a_move_to_another_trust_domain_is_valid_without_a_warning() {
+    let (_, rest) = IDENTITIES.split_once("## Moving to another trust domain").unwrap();
+    let (section, _) = rest.split_once("\n## ").unwrap();
+    let (_, example) = section.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let config = meant(example);
+    let [service] = config.services.services() else { panic!("{:?}", config.services) };
+    let Policy::Grants { allow, .. } = &service.policy else { panic!("{:?}", service.policy) };
+    let aliases: Vec<&crate::policy::Grant> = allow.iter().filter(|it| it.alias_of.is_some()).collect();
+    let [alias] = aliases.as_slice() else { panic!("{allow:?}") };
+    let meant = alias.id.under(alias.alias_of.as_ref().unwrap()).unwrap();
+    assert!(allow.iter().any(|grant| grant.id == meant), "{allow:?}");
+    // Each of the two is bound to the entry of its own domain, and the section names the line that shows it.
+    let entry = |grant: &crate::policy::Grant| {
+        let from = grant.from.as_ref().unwrap();
+        config.trust.iter().find(|entry| entry.name == *from).unwrap().domain.as_str().to_owned()
+    };
+    assert!(allow.iter().all(|grant| entry(grant) == grant.id.trust_domain()), "{allow:?}");
+    assert!(section.contains(&alias.to_string()), "{alias}");
 }
 
 /// The reference of the file, which has a sample of its own.

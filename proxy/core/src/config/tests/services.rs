@@ -119,9 +119,16 @@ identity = 'other'
 close_on_cert_expiry = true
 missing_close_notify = 'fin'
 endpoints = [{ address = '10.0.0.7:80' }]
+host = 'h.example'
+port = 80
+[[service.subset]]
+name = 'v1'
+labels = { version = 'v1' }
+allow = []
 [identities.other]
 directory = 'x'",
-    );
+    )
+    .replace("'10.0.0.7:80'", "'10.0.0.7:80', labels = { version = 'v1' }");
     let help = "help: remove it, or let the gateway terminate TLS";
     let expected = [
         (11, 9, "allow", "the gateway does not see who calls"),
@@ -130,6 +137,7 @@ directory = 'x'",
         (14, 12, "identity", "the endpoint presents its own certificate"),
         (15, 24, "close_on_cert_expiry", "the gateway does not see the caller's certificate"),
         (16, 24, "missing_close_notify", "the gateway does not see close_notify"),
+        (23, 9, "subset[0].allow", "the gateway does not see who calls"),
     ]
     .map(|(line, column, key, why)| {
         format!(
@@ -140,7 +148,8 @@ directory = 'x'",
     let defaults = text
         .replace("allow = []\nauthorization = 'enforce'\nalpn = ['h2']\nidentity = 'other'\n", "")
         .replace("true", "false")
-        .replace("'fin'", "'reset'");
+        .replace("'fin'", "'reset'")
+        .replace("allow = []\n", "");
     assert_eq!(of(&defaults), "");
 }
 

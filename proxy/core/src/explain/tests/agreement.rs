@@ -48,22 +48,28 @@ fn service() -> impl Strategy<Value = String> {
     let names = subsequence(NAMES.to_vec(), 0..3);
     let grants = subsequence(GRANTS.to_vec(), 0..4);
     let endpoints = subsequence(ENDPOINTS.to_vec(), 0..=3);
-    (host, names, grants, endpoints, 0_u8..4).prop_map(|(host, names, grants, endpoints, mode)| {
-        let mut toml = format!("[[service]]\nsni = {names:?}\nendpoints = [{}]\n", endpoints.join(", "));
-        match mode {
-            0 => toml += "mode = 'passthrough'\n",
-            1 => writeln!(toml, "authorization = 'audit'\nallow = [{}]", grants.join(", ")).unwrap(),
-            _ => writeln!(toml, "allow = [{}]", grants.join(", ")).unwrap(),
-        }
-        if let Some((host, port, subsets)) = host {
-            writeln!(toml, "host = '{host}'\nport = {port}").unwrap();
-            for version in 1..=subsets {
-                writeln!(toml, "[[service.subset]]\nname = 'v{version}'\nlabels = {{ v = '{version}' }}")
-                    .unwrap();
+    let own = vec(proptest::option::of(subsequence(GRANTS.to_vec(), 0..3)), 3);
+    (host, names, grants, endpoints, (0_u8..4, own)).prop_map(
+        |(host, names, grants, endpoints, (mode, own))| {
+            let mut toml = format!("[[service]]\nsni = {names:?}\nendpoints = [{}]\n", endpoints.join(", "));
+            match mode {
+                0 => toml += "mode = 'passthrough'\n",
+                1 => writeln!(toml, "authorization = 'audit'\nallow = [{}]", grants.join(", ")).unwrap(),
+                _ => writeln!(toml, "allow = [{}]", grants.join(", ")).unwrap(),
             }
-        }
-        toml
-    })
+            if let Some((host, port, subsets)) = host {
+                writeln!(toml, "host = '{host}'\nport = {port}").unwrap();
+                for (version, list) in (1..=subsets).zip(own) {
+                    writeln!(toml, "[[service.subset]]\nname = 'v{version}'\nlabels = {{ v = '{version}' }}")
+                        .unwrap();
+                    if let Some(list) = list.filter(|_| mode != 0) {
+                        writeln!(toml, "allow = [{}]", list.join(", ")).unwrap();
+                    }
+                }
+            }
+            toml
+        },
+    )
 }
 
 /// Services one after the other, each kept if the configuration is valid with it.
@@ -107,7 +113,7 @@ fn decided(config: &Config, call: &Call) -> Verdict {
     if !route.pool.has_usable(Duration::ZERO) {
         return Verdict::Refused(Reason::NoEndpoint);
     }
-    let check = |caller: &Caller| match route.service.policy.check(caller) {
+    let check = |caller: &Caller| match route.policy().check(caller) {
         Ok(permit) if permit.would_deny() => Verdict::WouldDeny,
         Ok(_) => Verdict::LetIn,
         Err(_) => Verdict::Refused(Reason::Denied),
