@@ -5,7 +5,7 @@
 //! Until then only record and message headers are looked at, which bounds what an unfinished hello
 //! may cost: its own bytes, and one pass over them however they are cut into segments and records.
 
-use std::mem;
+use std::{fmt, mem};
 
 use landbridge_core::Reason;
 use rustls::server::{Accepted, Acceptor, ClientHello};
@@ -123,6 +123,18 @@ impl Hello {
         &self.alpn
     }
 
+    /// Whether the client names a cipher suite of TLS 1.3 (RFC 8446 appendix B.4), without which it
+    /// cannot mean to speak it.
+    pub fn offers_tls13(&self) -> bool {
+        let hello = self.accepted.client_hello();
+        hello.cipher_suites().iter().any(|suite| (0x1301..=0x1305).contains(&u16::from(*suite)))
+    }
+
+    /// How many bytes it came in, record headers included.
+    pub(crate) fn len(&self) -> usize {
+        self.end
+    }
+
     /// Everything else that the client offers, for logs.
     pub fn client_hello(&self) -> ClientHello<'_> {
         self.accepted.client_hello()
@@ -139,6 +151,12 @@ impl Hello {
     /// Every byte that was fed, to be replayed to an endpoint.
     pub fn into_raw(self) -> Vec<u8> {
         self.raw
+    }
+}
+
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hello").field("sni", &self.sni).field("alpn", &self.alpn).finish_non_exhaustive()
     }
 }
 
