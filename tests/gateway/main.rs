@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bulk;
+mod drawer;
 mod endpoints;
 mod ends;
 mod handshake;
@@ -15,5 +16,6 @@ mod passthrough;
 mod proxy_protocol;
 mod races;
 mod reload;
+mod resumption;
 mod terminate;
 mod upstream_tls;
