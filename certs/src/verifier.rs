@@ -56,7 +56,7 @@ impl Verdict {
     /// counts: its chain is verified and the policy asked as if it had shown the chain `now`.
     ///
     /// # Errors
-    /// Why it no longer counts. No alert can tell the client (RFC 8446 section 4.6.1 has none for it).
+    /// Why it no longer counts. No alert tells the client: rustls sends none of ours after a handshake.
     /// [`Reason::Internal`] where the handshake is not over, or resumed nothing.
     pub fn proven_again(&self, connection: &CommonState, now: UnixTime) -> Result<Svid, Refusal> {
         let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);

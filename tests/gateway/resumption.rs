@@ -1,5 +1,7 @@
 //! Sessions that are resumed, where the configuration says so: nobody gets further by one than without.
 
+use std::time::Duration;
+
 use landbridge::Outcome;
 use landbridge::outcome::Reason;
 use landbridge_testkit::client::{Saw, Sidecar};
@@ -8,6 +10,7 @@ use landbridge_testkit::pki::Mesh;
 use landbridge_testkit::server::Server;
 use landbridge_testkit::wire::Wire;
 use landbridge_testkit::world::{HTTPBIN, SLEEP, World};
+use rustls_pki_types::UnixTime;
 
 use crate::drawer::Drawer;
 
@@ -283,4 +286,29 @@ async fn a_grant_or_a_root_that_goes_within_a_resumed_handshake_cuts_before_any_
         scene.sidecar = scene.world.sidecar();
         scene.reload().await;
     }
+}
+
+#[tokio::test]
+async fn a_leaf_that_expires_within_a_resumed_handshake_is_reset_with_the_reason_of_a_full_one() {
+    let mut scene = Scene::set().await;
+    let end = UnixTime::now().as_secs() + 4;
+    let mut options = Mesh::options();
+    options.uris = vec![scene.world.remote.id(SLEEP)];
+    options.validity.not_after = UnixTime::since_unix_epoch(Duration::from_secs(end));
+    scene.sidecar = scene.world.sidecar_of(&scene.world.remote.issue(&options));
+    assert!(!scene.resumes().await);
+    assert!(scene.resumes().await);
+
+    let mut client = Wire::hold_hello(&scene.sidecar, scene.gateway.address, HTTPBIN).await;
+    let hello = client.flight();
+    client.send_raw(&hello).await;
+    client.heard().await;
+    scene.gateway.until("the end of the leaf", |_| UnixTime::now().as_secs() > end).await;
+    assert_eq!(client.handshake().await, Ok(()));
+    assert_eq!(client.end().await, Saw::Reset);
+    let outcome = scene.gateway.outcome().await;
+    assert_eq!((outcome.reason, outcome.peer), (Reason::CertExpired, None));
+    assert!(outcome.tls.unwrap().resumed);
+    assert_eq!(scene.endpoint.accepted(), 2);
+    assert_eq!(scene.is_refused(45).await.reason, Reason::CertExpired);
 }

@@ -182,3 +182,38 @@ fn a_ticket_is_for_the_name_the_service_and_the_certificate_that_it_was_made_wit
     assert!(of(&scene.gateway.key).is_some());
     assert!(of(&crate::testing::key_pair(&issued)).is_none());
 }
+
+/// Not a bound, a figure: run with `--nocapture`, and `--release`.
+#[test]
+fn what_a_resumed_handshake_costs_beside_a_full_one_is_told() {
+    let scene = Scene::new();
+    let (issued, resuming) = scene.caller();
+    let below = scene.ca.intermediate("intermediate", &CaOptions::new(now())).unwrap();
+    let longer = client(&below.svid(&id(SLEEP), now()).unwrap());
+    scene.shakes_in_full(&resuming);
+    scene.shakes_in_full(&longer);
+    let bare = hello_of(&mut connecting(client(&issued))).len();
+    for (what, config) in [("a leaf", &resuming), ("a leaf and an intermediate", &longer)] {
+        println!(
+            "a hello with a ticket, {what}: {} bytes more",
+            hello_of(&mut connecting(config.clone())).len() - bare
+        );
+    }
+    let mut never = client(&issued);
+    never.resumption = Resumption::disabled();
+    scene.shakes_in_full(&resuming);
+    for (what, config) in [("full", &never), ("resumed", &resuming)] {
+        let rounds = 300;
+        let mut taken = std::time::Duration::ZERO;
+        for _ in 0..rounds {
+            let began = std::time::Instant::now();
+            let shaken = scene.shakes(config);
+            match what {
+                "full" => assert!(shaken.verdict.proven(shaken.server()).is_some()),
+                _ => assert!(scene.judged(&shaken).is_ok()),
+            }
+            taken += began.elapsed();
+        }
+        println!("a {what} handshake, both ends: {:?}", taken / rounds);
+    }
+}

@@ -80,3 +80,21 @@ fn no_ticket_is_larger_than_the_client_s_next_hello_has_room_for() {
     let resumed = hello_of(&mut connecting(config));
     assert!(resumed.len() < HELLO_BYTES);
 }
+
+#[test]
+fn a_chain_that_is_not_the_ticket_s_is_nobody_s_though_it_is_believed() {
+    let scene = Scene::new();
+    let tickets = scene.tickets();
+    let other = scene.ca.svid(&id(SLEEP), now()).unwrap();
+    let judged = || tickets.session.judge_again(&other.chain[0], &[], scene.clock.now());
+    let ticket = tickets.encrypt(b"session").unwrap();
+    assert_eq!(judged().unwrap_err().reason, Reason::Internal, "without a ticket");
+    assert!(tickets.decrypt(&ticket).is_some());
+    assert_eq!(judged().unwrap_err().reason, Reason::Internal, "with another's");
+    let Stage::Offered(mut terms) = std::mem::replace(&mut *tickets.session.stage(), Stage::Unknown) else {
+        panic!("nothing was offered");
+    };
+    terms.leaf_sha256 = sha256(&other.chain[0]);
+    *tickets.session.stage() = Stage::Offered(terms);
+    assert_eq!(judged().map(|svid| svid.identity.id), Ok(id(SLEEP)));
+}
