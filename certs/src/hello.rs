@@ -15,6 +15,7 @@ use self::scan::{Fault, Scan};
 use crate::failure::reason_of_hello;
 
 mod scan;
+mod versions;
 
 /// Collects the bytes of a connection until its ClientHello is whole.
 ///
@@ -123,11 +124,9 @@ impl Hello {
         &self.alpn
     }
 
-    /// Whether the client names a cipher suite of TLS 1.3 (RFC 8446 appendix B.4), without which it
-    /// cannot mean to speak it.
-    pub fn offers_tls13(&self) -> bool {
-        let hello = self.accepted.client_hello();
-        hello.cipher_suites().iter().any(|suite| (0x1301..=0x1305).contains(&u16::from(*suite)))
+    /// Whether the client offers TLS 1.3, which is then what is spoken.
+    pub(crate) fn offers_tls13(&self) -> bool {
+        versions::offer_tls13(self.raw.get(..self.end).unwrap_or_default())
     }
 
     /// How many bytes it came in, record headers included.

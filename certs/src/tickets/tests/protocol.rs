@@ -1,6 +1,7 @@
 //! What of TLS resumption is for, and what not.
 
 use super::*;
+use crate::hello::Hello;
 
 fn speaking(
     config: &ClientConfig,
@@ -26,25 +27,32 @@ fn tls_1_2_has_neither_tickets_nor_session_ids() {
         assert_eq!(shaken.server().protocol_version(), Some(ProtocolVersion::TLSv1_2));
         assert_eq!(kind(&shaken), HandshakeKind::Full);
     }
-    // Nor does it where a hello names suites of TLS 1.3 and does not mean it.
-    let (newer, mut client) = (hello_of(&mut connecting(config.clone())), connecting(old.clone()));
-    assert!(newer.offers_tls13());
-    let hello = hello_of(&mut client);
     let Gateway { context, trust, key, service } = &scene.gateway;
     let verdict = Verdict::new();
-    let mut server = crate::testing::connect(
-        hello,
+    let answer_to = |hello: &Hello| {
         context.server_config(Acceptance {
-            hello: &newer,
+            hello,
             trust: trust.clone(),
             key,
             service: service.clone(),
             alpn: Vec::new(),
             verdict: verdict.clone(),
-        }),
-    )
-    .ok()
-    .unwrap();
+        })
+    };
+    // Not even the extension is acknowledged, which rustls does where tickets are enabled.
+    let (newer, mut client) = (hello_of(&mut connecting(config.clone())), connecting(old.clone()));
+    let hello = hello_of(&mut client);
+    let ways = [(&newer, true, 1), (&hello, false, 0)];
+    for (hello, offered, tickets) in ways {
+        let answer = answer_to(hello);
+        assert_eq!((hello.offers_tls13(), answer.ticketer.enabled()), (offered, offered));
+        assert_eq!((answer.send_tls13_tickets, answer.max_tls13_tickets), (tickets, 0));
+        assert_eq!(answer.max_early_data_size, 0);
+        assert!(!answer.session_storage.can_cache());
+    }
+    // And if a hello were taken for what it is not, the ticket would be empty.
+    let answer = answer_to(&newer);
+    let mut server = crate::testing::connect(hello, answer).ok().unwrap();
     shake_on(&mut client, &mut server);
     assert!(verdict.proven(&server).is_some());
     assert_eq!(server.protocol_version(), Some(ProtocolVersion::TLSv1_2));
