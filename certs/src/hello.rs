@@ -5,7 +5,7 @@
 //! Until then only record and message headers are looked at, which bounds what an unfinished hello
 //! may cost: its own bytes, and one pass over them however they are cut into segments and records.
 
-use std::mem;
+use std::{fmt, mem};
 
 use landbridge_core::Reason;
 use rustls::server::{Accepted, Acceptor, ClientHello};
@@ -15,6 +15,7 @@ use self::scan::{Fault, Scan};
 use crate::failure::reason_of_hello;
 
 mod scan;
+mod versions;
 
 /// Collects the bytes of a connection until its ClientHello is whole.
 ///
@@ -123,6 +124,16 @@ impl Hello {
         &self.alpn
     }
 
+    /// Whether the client offers TLS 1.3, which is then what is spoken.
+    pub(crate) fn offers_tls13(&self) -> bool {
+        versions::offer_tls13(self.raw.get(..self.end).unwrap_or_default())
+    }
+
+    /// How many bytes it came in, record headers included.
+    pub(crate) fn len(&self) -> usize {
+        self.end
+    }
+
     /// Everything else that the client offers, for logs.
     pub fn client_hello(&self) -> ClientHello<'_> {
         self.accepted.client_hello()
@@ -139,6 +150,12 @@ impl Hello {
     /// Every byte that was fed, to be replayed to an endpoint.
     pub fn into_raw(self) -> Vec<u8> {
         self.raw
+    }
+}
+
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hello").field("sni", &self.sni).field("alpn", &self.alpn).finish_non_exhaustive()
     }
 }
 

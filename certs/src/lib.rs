@@ -4,7 +4,7 @@
 //! [`tls`] makes the configuration that answers it with an identity from [`identity`], [`verifier`]
 //! is asked about the client's certificate inside the handshake and asks [`trust`] and the service's
 //! policy, [`failure`] names what went wrong. Where an endpoint speaks mutual TLS too, [`tls::upstream`]
-//! is how it is called.
+//! is how it is called. Where sessions are resumed, `tickets` says on which terms.
 //!
 //! Nothing here opens a socket, reads a clock or installs a process-wide crypto provider: bytes and
 //! time are arguments. The files of an identity or a trust entry are read where a function says so.
@@ -26,6 +26,7 @@ mod leaf;
 #[cfg(test)]
 #[cfg(feature = "issue")]
 mod testing;
+mod tickets;
 
 pub use failure::{reason_of, upstream_failure};
 pub use hello::{Hello, HelloError, HelloReader, plaintext_alert};

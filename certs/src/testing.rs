@@ -9,6 +9,7 @@ use landbridge_core::table::{Answers, Route};
 use landbridge_core::{Reason, Service, Snapshot, SpiffeId, Table, TrustDomain, TrustName};
 use rustls::client::{ClientConnection, ResolvesClientCert};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
 use rustls::{
     ClientConfig, Error, RootCertStore, ServerConfig, ServerConnection, SignatureScheme,
     SupportedProtocolVersion,
@@ -121,6 +122,12 @@ impl Gateway {
         self
     }
 
+    /// Lets sessions be resumed, and goes by `clock`.
+    pub(crate) fn resuming(mut self, min: MinTls, clock: Arc<dyn TimeProvider>) -> Self {
+        self.context = TlsContext::by(min, clock).unwrap().resuming(HELLO_BYTES).unwrap();
+        self
+    }
+
     pub(crate) fn serving(mut self, service: Service) -> Self {
         self.route = route(service);
         self
@@ -134,6 +141,7 @@ impl Gateway {
         let alpn = select_alpn(&self.route.service.alpn, hello.alpn())
             .unwrap_or_else(|_| vec![b"to be refused by rustls".to_vec()]);
         let config = self.context.server_config(Acceptance {
+            hello: &hello,
             trust: self.trust.clone(),
             key: &self.key,
             route: self.route.clone(),
@@ -142,6 +150,14 @@ impl Gateway {
         });
         connect(hello, config)
     }
+}
+
+/// The largest ClientHello that is read, unless a test is about that.
+pub(crate) const HELLO_BYTES: usize = 16_384;
+
+/// What this client begins with.
+pub(crate) fn hello_of(client: &mut ClientConnection) -> Hello {
+    HelloReader::new(HELLO_BYTES).feed(&sent(client)).unwrap().unwrap()
 }
 
 /// Continues the handshake of a hello, and gives the connection what followed it.
@@ -202,11 +218,15 @@ pub(crate) fn connecting(config: ClientConfig) -> ClientConnection {
 
 /// Shakes hands: the client's bytes go through a [`HelloReader`] as those of a socket would.
 pub(crate) fn shake(gateway: &Gateway, config: ClientConfig) -> Shaken {
-    let mut client = connecting(config);
+    shake_as(gateway, connecting(config))
+}
+
+/// As [`shake`], with a client that is about to begin.
+pub(crate) fn shake_as(gateway: &Gateway, mut client: ClientConnection) -> Shaken {
     let verdict = Verdict::new();
     let mut shaken_reason = None;
     let mut to_client = Vec::new();
-    let hello = HelloReader::new(16_384).feed(&sent(&mut client)).unwrap().unwrap();
+    let hello = hello_of(&mut client);
     let mut server = match gateway.accept(hello, &verdict) {
         Ok(server) => Some(server),
         Err((error, records)) => {

@@ -8,19 +8,24 @@ use landbridge_core::service::{Alpn, ISTIO_ALPN};
 use landbridge_core::table::Route;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, StoresServerSessions, WantsServerCert};
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ConfigBuilder, Error, ServerConfig, SupportedProtocolVersion, WantsVerifier};
 
+use crate::hello::Hello;
 use crate::identity::KeyPair;
+use crate::tickets::{Session, TicketKeys};
 use crate::trust::TrustStore;
-use crate::verifier::{Gate, Verdict};
+use crate::verifier::{Gate, Judge, Verdict};
 
 pub mod upstream;
 
-/// What all connections share: provider, protocol versions, and that nothing is resumed.
+/// What all connections share: provider, protocol versions, and the keys of tickets, where there are any.
 pub struct TlsContext {
     builder: ConfigBuilder<ServerConfig, WantsVerifier>,
+    /// Keeps nothing: sessions are in tickets, or nowhere.
     storage: Arc<dyn StoresServerSessions>,
+    tickets: Option<TicketKeys>,
     /// Believes nobody, until [`upstream`] gives it a verifier.
     client: ClientConfig,
 }
@@ -28,6 +33,8 @@ pub struct TlsContext {
 /// What one connection is accepted with.
 #[derive(Debug)]
 pub struct Acceptance<'a> {
+    /// What the client began with.
+    pub hello: &'a Hello,
     /// Whom the gateway believes.
     pub trust: Arc<TrustStore>,
     /// The identity that it presents.
@@ -70,20 +77,50 @@ pub fn provider() -> CryptoProvider {
 }
 
 impl TlsContext {
-    /// Makes the shared part for connections of at least `min`.
+    /// Makes the shared part for connections of at least `min`. Nothing is resumed.
     ///
     /// # Errors
     /// The provider has no suite for the versions, which a build of this crate always has.
     pub fn new(min: MinTls) -> Result<Self, Error> {
+        Self::by(min, Arc::new(DefaultTimeProvider))
+    }
+
+    /// The same by another clock than the system's.
+    pub(crate) fn by(min: MinTls, clock: Arc<dyn TimeProvider>) -> Result<Self, Error> {
         let versions: &[&SupportedProtocolVersion] = match min {
             MinTls::V1_2 => &[&TLS13, &TLS12],
             MinTls::V1_3 => &[&TLS13],
         };
         Ok(Self {
-            builder: ServerConfig::builder_with_provider(Arc::new(provider()))
+            builder: ServerConfig::builder_with_details(Arc::new(provider()), clock)
                 .with_protocol_versions(versions)?,
             storage: Arc::new(NoServerSessionStorage {}),
+            tickets: None,
             client: upstream::template(versions)?,
+        })
+    }
+
+    /// The same with sessions of TLS 1.3 that can be resumed, by one ticket for each handshake.
+    ///
+    /// No client gets a ticket that makes its next ClientHello larger than `hello_bytes`.
+    ///
+    /// # Errors
+    /// There is no randomness for the keys.
+    pub fn resuming(mut self, hello_bytes: usize) -> Result<Self, Error> {
+        self.tickets = Some(TicketKeys::new(hello_bytes)?);
+        Ok(self)
+    }
+
+    /// The same for another trust epoch: no ticket of before is taken.
+    ///
+    /// # Errors
+    /// There is no randomness for the keys.
+    pub fn renewed(&self) -> Result<Self, Error> {
+        Ok(Self {
+            builder: self.builder.clone(),
+            storage: self.storage.clone(),
+            tickets: self.tickets.as_ref().map(TicketKeys::renewed).transpose()?,
+            client: self.client.clone(),
         })
     }
 
@@ -92,21 +129,31 @@ impl TlsContext {
         self.builder.crypto_provider()
     }
 
+    /// The keys of tickets, where sessions are resumed.
+    #[cfg(test)]
+    #[cfg(feature = "issue")]
+    pub(crate) fn tickets(&self) -> &TicketKeys {
+        self.tickets.as_ref().unwrap()
+    }
+
     /// Makes the configuration of one connection.
     ///
-    /// A client certificate is mandatory; there are no tickets, no early data and no renegotiation,
-    /// and TLS 1.2 needs the extended master secret (RFC 7627).
+    /// A client certificate is mandatory; there is no early data and no renegotiation, and TLS 1.2 needs
+    /// the extended master secret (RFC 7627) and has no tickets.
     pub fn server_config(&self, acceptance: Acceptance<'_>) -> Arc<ServerConfig> {
-        let gate = Gate {
-            trust: acceptance.trust,
-            route: acceptance.route,
-            verdict: acceptance.verdict,
-            algorithms: self.provider().signature_verification_algorithms,
-        };
+        let Acceptance { hello, trust, key, route, alpn, verdict } = acceptance;
+        let judge = Arc::new(Judge { trust, route });
+        let tickets = self.tickets.as_ref().filter(|_| hello.offers_tls13());
+        let session = tickets.map(|_| Session::new(judge.clone()));
+        if let Some(session) = &session {
+            verdict.resumable(session.clone());
+        }
+        let algorithms = self.provider().signature_verification_algorithms;
+        let gate = Gate { judge, verdict, session: session.clone(), algorithms };
         let builder: ConfigBuilder<ServerConfig, WantsServerCert> =
             self.builder.clone().with_client_cert_verifier(Arc::new(gate));
-        let mut config = builder.with_cert_resolver(acceptance.key.resolver());
-        config.alpn_protocols = acceptance.alpn;
+        let mut config = builder.with_cert_resolver(key.resolver());
+        config.alpn_protocols = alpn;
         config.ignore_client_order = true;
         config.require_ems = true;
         config.session_storage = self.storage.clone();
@@ -114,6 +161,10 @@ impl TlsContext {
         config.max_tls13_tickets = 0;
         config.max_early_data_size = 0;
         config.send_half_rtt_data = false;
+        if let Some((tickets, session)) = tickets.zip(session) {
+            config.ticketer = tickets.for_connection(hello, key, session, config.time_provider.clone());
+            config.send_tls13_tickets = 1;
+        }
         Arc::new(config)
     }
 }

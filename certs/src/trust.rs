@@ -34,6 +34,8 @@ pub struct TrustEntry {
     orders: Vec<Vec<usize>>,
     /// When the first of `crls` ends.
     lists_end: Option<UnixTime>,
+    /// SHA-256 of the DER of each root and each CRL, in order.
+    content: Vec<[u8; 32]>,
     warnings: Vec<TrustWarning>,
 }
 
@@ -136,6 +138,7 @@ impl TrustEntry {
             crls: Vec::new(),
             orders: Vec::new(),
             lists_end: None,
+            content: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -171,6 +174,11 @@ impl TrustEntry {
     /// Whether one of its revocation lists has expired.
     pub fn lists_expired(&self, now: UnixTime) -> bool {
         self.lists_end.is_some_and(|end| now >= end)
+    }
+
+    /// Whether it says what `other` says: name, domain, roots and lists.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        (&self.name, &self.domain, &self.content) == (&other.name, &other.domain, &other.content)
     }
 
     /// Whether a list of this entry names the certificate as revoked.

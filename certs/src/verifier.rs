@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use landbridge_core::table::Route;
-use landbridge_core::{Caller, Reason};
+use landbridge_core::{Caller, Identity, Reason};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -18,6 +18,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::refusal::Refusal;
+use crate::tickets::Session;
 use crate::trust::{Role, Svid, TrustStore};
 
 pub(crate) mod upstream;
@@ -26,6 +27,8 @@ pub(crate) mod upstream;
 #[derive(Debug, Default)]
 pub struct Verdict {
     cell: OnceLock<Result<Svid, Refusal>>,
+    /// Where the client's session may be resumed.
+    session: OnceLock<Arc<Session>>,
 }
 
 impl Verdict {
@@ -37,7 +40,8 @@ impl Verdict {
     /// Whom the peer proved to be, once the full handshake of its `connection` is over.
     ///
     /// `None` before that: a certificate can be shown by anybody, and only the end of the handshake
-    /// proves that the peer holds its key.
+    /// proves that the peer holds its key. `None` also where the session was resumed: that proves who the
+    /// peer was, and [`proven_again`](Self::proven_again) who it is.
     pub fn proven(&self, connection: &CommonState) -> Option<&Svid> {
         let full = matches!(
             connection.handshake_kind(),
@@ -47,6 +51,27 @@ impl Verdict {
             return None;
         }
         self.cell.get()?.as_ref().ok()
+    }
+
+    /// Whom the client proved to be in the handshake that its `connection` resumed, where that still
+    /// counts: its chain is verified and the policy asked as if it had shown the chain `now`.
+    ///
+    /// # Errors
+    /// Why it no longer counts. No alert tells the client: rustls sends none of ours after a handshake.
+    /// [`Reason::Internal`] where the handshake is not over, or resumed nothing.
+    pub fn proven_again(&self, connection: &CommonState, now: UnixTime) -> Result<Svid, Refusal> {
+        let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+        match (self.session.get(), connection.peer_certificates()) {
+            (Some(session), Some([leaf, intermediates @ ..])) if resumed && !connection.is_handshaking() => {
+                session.judge_again(leaf, intermediates, now)
+            }
+            _ => Err(Refusal::new(Reason::Internal, "the handshake proved nobody")),
+        }
+    }
+
+    /// Lets the session of this handshake be resumed; called once, before it begins.
+    pub(crate) fn resumable(&self, session: Arc<Session>) {
+        let _ = self.session.set(session);
     }
 
     fn set(&self, judged: Result<Svid, Refusal>) -> Result<(), Error> {
@@ -60,31 +85,46 @@ impl Verdict {
     }
 }
 
-/// Verifies the client of one connection.
-pub(crate) struct Gate {
+/// Who decides over the client of one connection: whom the gateway believes, and what the client wants.
+#[derive(Debug)]
+pub(crate) struct Judge {
     pub(crate) trust: Arc<TrustStore>,
     pub(crate) route: Arc<Route>,
-    pub(crate) verdict: Arc<Verdict>,
-    pub(crate) algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Gate {
-    fn judge(
+impl Judge {
+    /// Whether this chain is believed, and its owner may call.
+    pub(crate) fn judge(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<Svid, Refusal> {
         let svid = self.trust.verify(leaf, intermediates, now, Role::Client)?;
-        match self.route.policy().check(&Caller::Verified(svid.identity.clone())) {
-            Ok(_) => Ok(svid),
+        self.admits(&svid.identity)?;
+        Ok(svid)
+    }
+
+    /// Whether the policy lets this identity in.
+    pub(crate) fn admits(&self, identity: &Identity) -> Result<(), Refusal> {
+        match self.route.policy().check(&Caller::Verified(identity.clone())) {
+            Ok(_) => Ok(()),
             Err(denied) => Err(Refusal {
                 reason: Reason::Denied,
-                detail: format!("{} to {}: {denied}", svid.identity.id, self.route.service.name),
-                identity: Some(svid.identity),
+                detail: format!("{} to {}: {denied}", identity.id, self.route.service.name),
+                identity: Some(identity.clone()),
             }),
         }
     }
+}
+
+/// Verifies the client of one connection.
+pub(crate) struct Gate {
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) verdict: Arc<Verdict>,
+    /// Where the client's session may be resumed.
+    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientCertVerifier for Gate {
@@ -104,7 +144,13 @@ impl ClientCertVerifier for Gate {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let judged = self.judge(end_entity, intermediates, now);
+        let judged = self.judge.judge(end_entity, intermediates, now);
+        if let Some(session) = &self.session {
+            match &judged {
+                Ok(svid) => session.shown(svid, intermediates, now),
+                Err(_) => session.refused(),
+            }
+        }
         let answer = match &judged {
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(refusal) => Err(refusal.to_error()),
@@ -128,7 +174,11 @@ impl ClientCertVerifier for Gate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms).map_err(bad_signature)
+        let verified = verify_tls13_signature(message, cert, dss, &self.algorithms).map_err(bad_signature)?;
+        if let Some(session) = &self.session {
+            session.proven();
+        }
+        Ok(verified)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -143,6 +193,6 @@ fn bad_signature(_: Error) -> Error {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("service", &self.route.service.name).finish_non_exhaustive()
+        f.debug_struct("Gate").field("service", &self.judge.route.service.name).finish_non_exhaustive()
     }
 }

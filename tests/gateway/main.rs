@@ -5,6 +5,7 @@
 mod aliases;
 mod bad_input;
 mod bulk;
+mod drawer;
 mod endpoints;
 mod ends;
 mod handshake;
@@ -17,6 +18,7 @@ mod passthrough;
 mod proxy_protocol;
 mod races;
 mod reload;
+mod resumption;
 mod subsets;
 mod terminate;
 mod upstream_tls;

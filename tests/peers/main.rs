@@ -15,6 +15,7 @@ mod envoy;
 mod languages;
 mod openssl;
 mod refused;
+mod resumption;
 mod san;
 mod three_clusters;
 mod upstream_envoy;

@@ -179,3 +179,4 @@ mod connection;
 mod cuts;
 mod faults;
 mod names;
+mod versions;

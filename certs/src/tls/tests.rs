@@ -9,7 +9,8 @@ use rustls::{CipherSuite, ClientConfig, HandshakeKind, NamedGroup, ProtocolVersi
 use super::*;
 use crate::issue::{Ca, Issued};
 use crate::testing::{
-    Gateway, SLEEP, Shaken, anonymous, client, entry, gateway_roots, id, now, root, service, shake,
+    Gateway, SLEEP, Shaken, anonymous, client, connecting, entry, gateway_roots, hello_of, id, now, root,
+    service, shake,
 };
 
 fn world() -> (Ca, Issued, Gateway) {
@@ -191,9 +192,11 @@ fn the_identity_that_was_handed_in_is_the_one_presented() {
 fn making_a_configuration_costs_little_beside_a_handshake() {
     let (_, issued, gateway) = world();
     let rounds = 2_000;
+    let hello = hello_of(&mut connecting(client(&issued)));
     let began = Instant::now();
     for _ in 0..rounds {
         let config = gateway.context.server_config(Acceptance {
+            hello: &hello,
             trust: gateway.trust.clone(),
             key: &gateway.key,
             route: gateway.route.clone(),

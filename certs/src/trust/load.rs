@@ -15,7 +15,7 @@ use super::path::key_id;
 use super::{Anchor, Root, TrustEntry, TrustError, TrustWarning};
 use crate::leaf;
 use crate::refusal::quoted;
-use crate::source::Source;
+use crate::source::{Source, sha256};
 
 /// A SPIFFE trust bundle (SPIFFE Trust Domain and Bundle, section 4): a JWK Set (RFC 7517).
 #[derive(Deserialize)]
@@ -68,6 +68,7 @@ impl TrustEntry {
         }
         self.anchors.push(anchor.to_owned());
         self.roots.push(root);
+        self.content.push(sha256(der));
         Ok(())
     }
 
@@ -91,6 +92,7 @@ impl TrustEntry {
                 });
             }
             self.crls.push(CertRevocationList::from(list));
+            self.content.push(sha256(der));
         }
         self.orders = orders(&self.crls);
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use landbridge_core::{Identity, Reason, TrustName};
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -58,6 +59,12 @@ impl TrustStore {
         let entry = Arc::new(entry);
         let fresh = |known: &Arc<TrustEntry>| if known.name == entry.name { &entry } else { known }.clone();
         Self { entries: self.entries.iter().map(fresh).collect(), algorithms: self.algorithms }
+    }
+
+    /// Whether it says what `other` says, entry by entry, however either came to be.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.entries.len() == other.entries.len()
+            && self.entries().zip(other.entries()).all(|(one, other)| one.is_same_as(other))
     }
 
     /// Verifies the chain that a peer presents as `role`: the one place where a certificate becomes an identity.
@@ -136,6 +143,20 @@ impl TrustStore {
             return Err(Reason::CertRevoked);
         }
         Ok(())
+    }
+
+    /// Until when no time that `svid` was verified by runs out: of the leaf, of every certificate that came
+    /// with it, of the root, and of the lists of its entry.
+    pub(crate) fn in_time_until(&self, svid: &Svid, intermediates: &[CertificateDer<'_>]) -> UnixTime {
+        let long_ago = UnixTime::since_unix_epoch(Duration::ZERO);
+        let entry = self.entries().find(|entry| entry.name == svid.identity.trust);
+        let root = entry.and_then(|entry| entry.roots.iter().find(|root| root.anchor == svid.anchor));
+        let root = root.map_or(long_ago, |root| root.not_after);
+        let lists = entry.and_then(|entry| entry.lists_end);
+        let chain = intermediates
+            .iter()
+            .map(|der| leaf::parse(der).map_or(long_ago, |certificate| leaf::end_of(&certificate)));
+        chain.chain(lists).fold(svid.not_after.min(root), UnixTime::min)
     }
 }
 

@@ -192,6 +192,8 @@ pub enum MinTls {
 pub struct TlsPolicy {
     /// Default 1.3.
     pub min: MinTls,
+    /// Whether sessions of TLS 1.3 may be resumed. Default false.
+    pub resumption: bool,
 }
 
 /// The certificates that the gateway presents.

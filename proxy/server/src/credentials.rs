@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use landbridge_certs::{KeyPair, TrustEntry, TrustStore};
 use landbridge_core::config::{IdentityFiles, KeyPairFiles, TrustFiles};
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 /// The gateway's certificates and the trust entries it verifies callers by.
 #[derive(Debug, Clone)]
@@ -108,6 +108,16 @@ impl Credentials {
     pub fn with_trust(mut self, entry: TrustEntry) -> Self {
         self.trust = Arc::new(self.trust.with(entry));
         self
+    }
+
+    /// Whether all of it is what `other` has: the same certificates, roots and lists, wherever they came
+    /// from. A certificate's key is always its own.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        fn chains(credentials: &Credentials) -> impl Iterator<Item = (Option<&str>, &[CertificateDer<'_>])> {
+            let own = credentials.own().map(|pair| (None, pair.chain()));
+            own.into_iter().chain(credentials.all_named().map(|(name, pair)| (Some(name), pair.chain())))
+        }
+        chains(self).eq(chains(other)) && self.trust.is_same_as(&other.trust)
     }
 
     /// The gateway's own identity.

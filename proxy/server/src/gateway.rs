@@ -40,7 +40,7 @@ impl Gateway {
     pub fn new(config: GatewayConfig, inputs: Inputs) -> Result<Self, Error> {
         let Inputs { mut state, observer } = inputs;
         let capacity = Capacity::measure(&config.limits)?;
-        let first = Generation::first(&state.borrow_and_update().clone(), config.tls)?;
+        let first = Generation::first(&state.borrow_and_update().clone(), &config)?;
         let shared = Shared::new(config, capacity, first, observer);
         Ok(Self { shared: Arc::new(shared), state })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landbridge_certs::{KeyPair, TlsContext};
-use landbridge_core::config::TlsPolicy;
+use landbridge_core::config::GatewayConfig;
 use landbridge_core::service::{Mode, Service};
 use landbridge_core::table::Answers;
 use landbridge_core::{Snapshot, Table};
@@ -36,8 +36,8 @@ pub(crate) struct Generation {
 
 impl Generation {
     /// The first generation; host names have no endpoints yet.
-    pub(crate) fn first(desired: &Desired, tls: TlsPolicy) -> Result<Self, Error> {
-        let context = TlsContext::new(tls.min).map_err(|error| Kind::Tls(error.to_string()))?;
+    pub(crate) fn first(desired: &Desired, config: &GatewayConfig) -> Result<Self, Error> {
+        let context = context(config).map_err(|error| Kind::Tls(error.to_string()))?;
         check(desired)?;
         Ok(Self {
             number: 1,
@@ -53,11 +53,17 @@ impl Generation {
     /// Services and credentials that do not fit together; nothing changes then.
     pub(crate) fn next(&self, desired: &Desired, answers: &Answers) -> Result<Self, Error> {
         check(desired)?;
+        // A change of what identities stand on is a new trust epoch, in which no older session is resumed.
+        let tls = if desired.credentials.is_same_as(&self.credentials) {
+            self.tls.clone()
+        } else {
+            Arc::new(self.tls.renewed().map_err(|error| Kind::Tls(error.to_string()))?)
+        };
         Ok(Self {
             number: self.number + 1,
             table: Table::compile(&desired.services, answers, &self.table),
             credentials: desired.credentials.clone(),
-            tls: self.tls.clone(),
+            tls,
         })
     }
 
@@ -65,6 +71,11 @@ impl Generation {
     pub(crate) fn key_pair(&self, service: &Service) -> Option<&KeyPair> {
         key_pair(&self.credentials, service)
     }
+}
+
+fn context(config: &GatewayConfig) -> Result<TlsContext, rustls::Error> {
+    let context = TlsContext::new(config.tls.min)?;
+    if config.tls.resumption { context.resuming(config.limits.client_hello_bytes) } else { Ok(context) }
 }
 
 fn key_pair<'a>(credentials: &'a Credentials, service: &Service) -> Option<&'a KeyPair> {

@@ -14,6 +14,7 @@ use landbridge_core::outcome::TlsFacts;
 use landbridge_core::table::Route;
 use landbridge_splice::Side;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
+use rustls_pki_types::UnixTime;
 use tokio::net::TcpStream;
 use tokio_rustls::server::StartHandshake;
 
@@ -152,19 +153,29 @@ pub(crate) async fn terminate(
     drop(turn);
     let elapsed = record.started().elapsed();
     record.note(|outcome| outcome.handshake = Some(elapsed));
-    let (tcp, connection, svid) = accepted?;
-    record.note(|outcome| {
-        outcome.tls = Some(facts(&connection));
-        outcome.peer = Some(svid.identity.clone());
-    });
+    let (tcp, connection, verdict) = accepted?;
+    record.note(|outcome| outcome.tls = Some(facts(&connection)));
+    let svid = caller(&connection, &verdict)?;
+    record.note(|outcome| outcome.peer = Some(svid.identity.clone()));
     Ok(Secured { side: Side::tls(tcp, connection), svid })
+}
+
+/// Who the caller is: by the handshake just over or, where that resumed a session, by the session's
+/// chain, which is judged again. Too late for an alert, so that a refusal is a reset.
+fn caller(connection: &ServerConnection, verdict: &Verdict) -> Result<Svid, Refusal> {
+    match verdict.proven(connection) {
+        Some(svid) => Ok(svid.clone()),
+        None => verdict
+            .proven_again(connection, UnixTime::now())
+            .map_err(|refusal| Refusal::reset(refusal.reason).because(refusal.detail)),
+    }
 }
 
 async fn accept(
     tcp: TcpStream,
     hello: Hello,
     Chosen { generation, route }: Chosen<'_>,
-) -> Result<(TcpStream, ServerConnection, Svid), Refusal> {
+) -> Result<(TcpStream, ServerConnection, Arc<Verdict>), Refusal> {
     let service = &route.service;
     let Some(key) = generation.key_pair(service) else {
         // Checked when the generation was made.
@@ -179,6 +190,7 @@ async fn accept(
     };
     let verdict = Verdict::new();
     let config = generation.tls.server_config(Acceptance {
+        hello: &hello,
         trust: generation.credentials.trust().clone(),
         key,
         route: route.clone(),
@@ -190,10 +202,7 @@ async fn accept(
     match start.into_stream(config).into_fallible().await {
         Ok(stream) => {
             let (prefixed, connection) = stream.into_inner();
-            match verdict.proven(&connection).cloned() {
-                Some(svid) => Ok((prefixed.into_inner(), connection, svid)),
-                None => Err(Refusal::reset(Reason::Internal).because("the handshake proved nobody")),
-            }
+            Ok((prefixed.into_inner(), connection, verdict))
         }
         Err((error, prefixed)) => Err(refused(&error, prefixed.into_inner(), &verdict)),
     }

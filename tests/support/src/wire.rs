@@ -87,6 +87,14 @@ impl Wire {
         self.tls.as_ref().and_then(|tls| tls.alpn_protocol())
     }
 
+    /// How many tickets for TLS 1.3 have come.
+    pub fn tickets(&self) -> u32 {
+        match &self.tls {
+            Some(Connection::Client(client)) => client.tls13_tickets_received(),
+            _ => 0,
+        }
+    }
+
     /// How many bytes were sent so far, those of TLS included.
     pub fn written(&self) -> u64 {
         self.written

@@ -11,6 +11,7 @@ use crate::verifier::Verdict;
 fn config() -> Arc<ServerConfig> {
     let gateway = Gateway::new(vec![entry("cluster-1", "cluster.local", &[&root("root")])]);
     gateway.context.server_config(Acceptance {
+        hello: &whole(&captured(NAME, Shares::Classic, &[&TLS13])),
         trust: gateway.trust.clone(),
         key: &gateway.key,
         route: gateway.route.clone(),

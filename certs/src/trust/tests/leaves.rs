@@ -6,7 +6,7 @@ use super::*;
 use crate::hello::HelloReader;
 use crate::refusal::Refusal;
 use crate::source::sha256;
-use crate::testing::{connecting, receive, sent};
+use crate::testing::{connecting, hello_of, receive, sent};
 use crate::verifier::Verdict;
 
 #[test]
@@ -228,7 +228,9 @@ fn a_verdict_is_proven_only_by_a_finished_handshake_and_serves_one() {
     let gateway = Gateway::new(vec![entry("cluster-1", "cluster.local", &[&ca])]);
     let issued = ca.svid(&id(SLEEP), now()).unwrap();
     let shaken = shake(&gateway, client(&issued));
+    let hello = hello_of(&mut connecting(client(&issued)));
     let unfinished = rustls::ServerConnection::new(gateway.context.server_config(crate::Acceptance {
+        hello: &hello,
         trust: gateway.trust.clone(),
         key: &gateway.key,
         route: gateway.route.clone(),

@@ -135,3 +135,28 @@ fn anchors_that_differ_only_in_where_a_part_ends_are_different() {
     assert_ne!(anchor(b"ab", b"c"), anchor(b"a", b"bc"));
     assert_eq!(anchor(b"ab", b"c"), anchor(b"ab", b"c"));
 }
+
+#[test]
+fn entries_are_the_same_by_what_they_say_and_not_by_when_they_were_loaded() {
+    let (ca, other) = (root("root"), root("other"));
+    let (one, two) = (ca.crl(&[], day()).unwrap(), ca.crl(&[&[1, 2, 3]], day()).unwrap());
+    let with = |crl: &str| entry_with("cluster-1", "cluster.local", &[&ca], Some(crl));
+    let without = || entry("cluster-1", "cluster.local", &[&ca]);
+    let same = |entries: Vec<TrustEntry>, others: Vec<TrustEntry>| store(entries).is_same_as(&store(others));
+    assert!(same(vec![], vec![]));
+    assert!(same(vec![without()], vec![without()]));
+    assert!(same(vec![with(&one)], vec![with(&one)]));
+    let different = [
+        vec![],
+        vec![with(&two)],
+        vec![without()],
+        vec![entry_with("cluster-1", "cluster.local", &[&ca, &other], Some(&one))],
+        vec![entry_with("cluster-1", "cluster.local", &[&other], Some(&one))],
+        vec![entry_with("cluster-2", "cluster.local", &[&ca], Some(&one))],
+        vec![entry_with("cluster-1", "b.example", &[&ca], Some(&one))],
+        vec![with(&one), entry("cluster-2", "cluster.local", &[&ca])],
+    ];
+    for (index, entries) in different.into_iter().enumerate() {
+        assert!(!same(vec![with(&one)], entries), "case {index}");
+    }
+}

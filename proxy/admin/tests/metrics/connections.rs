@@ -44,6 +44,25 @@ async fn a_caller_who_is_let_in_is_counted_by_who_it_is_and_whom_it_calls() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_resumed_a_session_is_counted_as_such_and_a_refused_one_is_not() {
+    let endpoint = Server::echo().await;
+    let services = World::httpbin(&[endpoint.address], "");
+    let mut scene = Scene::set(&format!("[tls]\nresumption = true\n{services}")).await;
+    let sidecar = scene.world.sidecar();
+    for _ in 0..3 {
+        assert_eq!(sidecar.ask(scene.gateway.address, HTTPBIN, b"hello").await, Ok(b"hello".to_vec()));
+        assert_eq!(scene.gateway.outcome().await.reason, Reason::Done);
+    }
+    let others = World::head() + &services.replace("sa/sleep", "sa/web");
+    scene.gateway.update(&others, scene.world.folder.path()).await;
+    assert_eq!(sidecar.sees(scene.gateway.address, HTTPBIN).await, Saw::Alert(49));
+    assert_eq!(scene.gateway.outcome().await.reason, Reason::Denied);
+    let scrape = scene.scrape();
+    let count = |result: &str| scrape.sum("landbridge_handshakes_total", &[&format!("result=\"{result}\"")]);
+    assert_eq!((count("full"), count("resumed"), count("failed")), (1, 2, 1));
+}
+
+#[tokio::test]
 async fn the_bytes_of_a_running_connection_count_while_it_runs_and_once_in_all() {
     let endpoint = Server::echo().await;
     let mut scene = Scene::set(&World::httpbin(&[endpoint.address], "")).await;

@@ -15,24 +15,14 @@ struct Unavailable {
     asked: fn(&RawConfig) -> Vec<Place>,
 }
 
-const LIST: [Unavailable; 2] = [
-    Unavailable {
-        what: "session resumption",
-        instead: "remove it, or write false",
-        asked: |raw| {
-            let field = said(raw.tls.as_ref()).and_then(|raw| raw.resumption.as_ref());
-            places(field.filter(|field| field.value == Some(true)))
-        },
+const LIST: [Unavailable; 1] = [Unavailable {
+    what: "the stream of configuration",
+    instead: "remove it; the file is reloaded by SIGHUP",
+    asked: |raw| {
+        let control = said(raw.control.as_ref());
+        control.and_then(|raw| filled(raw.servers.as_ref())).into_iter().collect()
     },
-    Unavailable {
-        what: "the stream of configuration",
-        instead: "remove it; the file is reloaded by SIGHUP",
-        asked: |raw| {
-            let control = said(raw.control.as_ref());
-            control.and_then(|raw| filled(raw.servers.as_ref())).into_iter().collect()
-        },
-    },
-];
+}];
 
 /// Notes every use of what is not available.
 pub(super) fn refuse(raw: &RawConfig, found: &mut Findings) {
@@ -46,10 +36,6 @@ pub(super) fn refuse(raw: &RawConfig, found: &mut Findings) {
 
 fn said<T>(section: Option<&Field<T>>) -> Option<&T> {
     section.and_then(|field| field.value.as_ref())
-}
-
-fn places<T>(field: Option<&Field<T>>) -> Vec<Place> {
-    field.map(|field| field.place).into_iter().collect()
 }
 
 /// The place of a list that is not empty.

@@ -106,13 +106,15 @@ fn ranges(list: Option<&List<String>>, found: &mut Findings) -> Vec<Cidr> {
 }
 
 pub(super) fn tls(raw: Option<Field<RawTls>>, found: &mut Findings) -> TlsPolicy {
-    let min = found.meaning(section(raw).min.as_ref(), |min| {
+    let raw = section(raw);
+    let min = found.meaning(raw.min.as_ref(), |min| {
         Ok(match min {
             RawMinTls::V1_2 => MinTls::V1_2,
             RawMinTls::V1_3 => MinTls::V1_3,
         })
     });
-    TlsPolicy { min: min.unwrap_or_default() }
+    let resumption = raw.resumption.and_then(|field| field.value);
+    TlsPolicy { min: min.unwrap_or_default(), resumption: resumption.unwrap_or_default() }
 }
 
 pub(super) fn endpoint_rules(raw: Option<Field<RawEndpointRules>>, found: &mut Findings) -> AddressRules {

@@ -61,7 +61,7 @@ fn every_key_of_the_gateway_reaches_the_configuration() {
     let ProxyProtocol::Required { from } = gateway.listener.proxy_protocol else { panic!("off") };
     let balancers: Vec<String> = from.iter().map(ToString::to_string).collect();
     assert_eq!(balancers, ["10.1.0.0/16", "2001:db8:1::/48"]);
-    assert_eq!(gateway.tls.min, MinTls::V1_2);
+    assert_eq!(gateway.tls, TlsPolicy { min: MinTls::V1_2, resumption: true });
     let ranges: Vec<String> = gateway.endpoints.allow_cidrs.iter().map(ToString::to_string).collect();
     assert_eq!(ranges, ["10.0.0.0/8", "2001:db8::/32"]);
     let millis = |millis| Some(Duration::from_millis(millis));
