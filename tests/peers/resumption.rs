@@ -123,10 +123,12 @@ async fn envoy_resumes_its_session_where_the_gateway_lets_it() {
         for resumes in expected {
             let mut application = TcpStream::connect(listener).await.unwrap();
             application.write_all(b"hello").await.unwrap();
+            let mut answer = [0; 5];
+            soon(application.read_exact(&mut answer)).await.unwrap();
+            assert_eq!(&answer, b"hello");
+            // Not sooner: BoringSSL keeps no ticket that comes after its own close_notify.
             application.shutdown().await.unwrap();
-            let mut answer = Vec::new();
-            soon(application.read_to_end(&mut answer)).await.unwrap();
-            assert_eq!(answer, b"hello");
+            assert_eq!(soon(application.read(&mut answer)).await.unwrap(), 0);
             let outcome = told(&mut gateway).await;
             assert_eq!(outcome.reason, Reason::Done, "{:?}", outcome.error);
             assert_eq!(outcome.peer.as_ref().unwrap().id.as_str(), world.remote.id(SLEEP));
