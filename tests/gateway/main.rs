@@ -21,4 +21,5 @@ mod reload;
 mod resumption;
 mod subsets;
 mod terminate;
+mod updates;
 mod upstream_tls;
