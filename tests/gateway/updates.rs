@@ -12,18 +12,16 @@ const UPDATES: usize = 500;
 /// The usual service as the `number`th change leaves it: something of it, or beside it, is always another.
 fn changed(server: &Server, number: usize) -> String {
     let balance = ["least_request", "round_robin", "random", "source_hash"][number % 4];
-    let subset = if number % 3 == 0 {
+    let subset = if number.is_multiple_of(3) {
         "[[service.subset]]\nname = \"v1\"\nlabels = { version = \"v1\" }\n"
     } else {
         ""
     };
     let service = World::httpbin(&[server.address], &format!("balance = \"{balance}\"\n{subset}"));
-    let others: String = (0..number % 5)
-        .map(|other| {
-            format!("[[service]]\nhost = \"other-{other}.example\"\nport = {}\nallow = []\n", 1 + number)
-        })
-        .collect();
-    World::head() + &service + &others
+    let other =
+        |other| format!("[[service]]\nhost = \"other-{other}.example\"\nport = {}\nallow = []\n", 1 + number);
+    let others: Vec<String> = (0..number % 5).map(other).collect();
+    World::head() + &service + &others.concat()
 }
 
 #[tokio::test]
