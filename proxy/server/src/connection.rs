@@ -18,7 +18,8 @@ use crate::handshake::{self, Chosen};
 use crate::proxy_protocol;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::registry::{Ending, Live, Standing};
+use crate::registry::{Ending, Live, Registered, Standing};
+use crate::rendezvous;
 use crate::shared::Shared;
 use crate::updates;
 use crate::upstream::{self, Opening};
@@ -42,7 +43,7 @@ pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
 
     let told = tokio::select! {
         biased;
-        told = story(&shared, live, tcp, &mut record) => told,
+        told = story(&shared, &registered, tcp, &mut record) => told,
         ending = ended_before_splice(live) => Err(Refusal::reset(ending.reason)),
     };
     match told {
@@ -67,10 +68,11 @@ pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
 /// caller that only a verified handshake or a passed-through service has.
 async fn story(
     shared: &Arc<Shared>,
-    live: &Live,
+    registered: &Registered<'_>,
     tcp: TcpStream,
     record: &mut Record,
 ) -> Result<Ended, Refusal> {
+    let live = &*registered.live;
     let behind = proxy_protocol::announced(shared, &tcp, record).await?;
     let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;
 
@@ -98,9 +100,9 @@ async fn story(
         .map_err(|denied| Refusal::reset(Reason::Denied).because(denied.to_string()))?;
     record.note(|outcome| outcome.would_deny = permit.would_deny());
     let expiry = svid.as_ref().filter(|_| service.close_on_cert_expiry).map(|svid| svid.not_after);
-    live.stand(Standing { caller, svid, sni });
     // From here on a change finds this connection; one that came before it is made up for now.
-    updates::reconsider(shared, live, generation.number);
+    let standing = Standing { caller, svid, sni };
+    rendezvous::stand(&shared.current, registered, standing, &generation, updates::may_stay);
     if let Some(ending) = live.ending() {
         return Err(Refusal::reset(ending.reason));
     }
