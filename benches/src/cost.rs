@@ -22,8 +22,8 @@ const MANY: usize = 30;
 
 /// Parts of one verification, by the functions that they begin in.
 const PARTS: [(&str, &str); 6] = [
-    ("the path, by webpki", "EndEntityCert::verify_for_usage"),
-    ("of that, ECDSA P-256", "verify_signature"),
+    ("the path, by webpki", "webpki::verify_cert::ChainOptions<V>::build_chain_inner"),
+    ("of that, ECDSA P-256", "webpki::signed_data::verify_signature"),
     ("reading the leaf (x509-parser)", "landbridge_certs::leaf::claim"),
     ("SHA-256 of the leaf", "landbridge_certs::source::sha256"),
     ("the anchor by its content", "landbridge_certs::trust::load::identified"),

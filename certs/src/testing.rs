@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use landbridge_core::config::MinTls;
-use landbridge_core::policy::{Authorization, Grant, IdPattern, Policy};
+use landbridge_core::policy::{Grant, IdPattern, Policy};
 use landbridge_core::service::{Alpn, Balance, MissingCloseNotify, Mode, SendProxy};
 use landbridge_core::{Reason, Service, SpiffeId, TrustDomain, TrustName};
 use rustls::client::{ClientConnection, ResolvesClientCert};
@@ -76,10 +76,7 @@ pub(crate) fn service(allow: &[&str]) -> Service {
         host: None,
         names: Vec::new(),
         mode: Mode::Terminate,
-        policy: Policy::Grants {
-            allow: allow.iter().map(grant).collect(),
-            authorization: Authorization::Enforce,
-        },
+        policy: Policy::allow(allow.iter().map(grant).collect()),
         alpn: Alpn::AsOffered,
         identity: None,
         balance: Balance::default(),

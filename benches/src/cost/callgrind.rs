@@ -61,11 +61,9 @@ impl Counted {
         self
     }
 
-    /// Within the functions whose name contains `name`; `None` where the compiler left none.
+    /// Within the function of this name; `None` where the compiler left none.
     pub(super) fn within(&self, name: &str) -> Option<u64> {
-        let costs: Vec<u64> =
-            self.functions.iter().filter(|(known, _)| known.contains(name)).map(|(_, cost)| *cost).collect();
-        (!costs.is_empty()).then(|| costs.iter().sum())
+        self.functions.get(name).copied()
     }
 
     /// The functions within which the most was counted.

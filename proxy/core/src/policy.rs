@@ -4,9 +4,11 @@
 //! each of those has failed open in a peer (CVE-2026-73552, CVE-2020-16844). An empty list allows
 //! nobody. A trust domain is always exact.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
 
-use crate::spiffe::{Identity, SpiffeError, SpiffeId, TrustDomain, TrustName, segment};
+use crate::spiffe::{Identity, SpiffeError, SpiffeId, TrustDomain, TrustName, Workload, segment};
 
 /// Who a policy is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +156,68 @@ impl fmt::Display for Grant {
     }
 }
 
+/// The grants of a service, found by the ID that they name.
+///
+/// An ID can be named in no more than four ways, exactly or by one of the three patterns, so that a caller is
+/// looked up and the list not gone through.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AllowList {
+    grants: Vec<Grant>,
+    /// Which trust entries each text is granted from. No ID contains a `*`, so that no pattern reads like one.
+    named: HashMap<Box<str>, Vec<Option<TrustName>>>,
+    /// Whether any of them is a pattern.
+    patterns: bool,
+}
+
+impl AllowList {
+    /// Whether a grant allows this caller.
+    pub fn allows(&self, identity: &Identity) -> bool {
+        let id = &identity.id;
+        if self.names(id.as_str(), &identity.trust) {
+            return true;
+        }
+        if !self.patterns {
+            return false;
+        }
+        let domain = id.trust_domain();
+        let of_workload = id.workload().is_some_and(|Workload { namespace, service_account }| {
+            self.names(&format!("spiffe://{domain}/ns/{namespace}/sa/*"), &identity.trust)
+                || self.names(&format!("spiffe://{domain}/ns/*/sa/{service_account}"), &identity.trust)
+        });
+        of_workload || self.names(&format!("spiffe://{domain}/*"), &identity.trust)
+    }
+
+    fn names(&self, text: &str, trust: &TrustName) -> bool {
+        let from = self.named.get(text).map(Vec::as_slice).unwrap_or_default();
+        from.iter().any(|from| from.as_ref().is_none_or(|from| from == trust))
+    }
+}
+
+impl From<Vec<Grant>> for AllowList {
+    fn from(grants: Vec<Grant>) -> Self {
+        let mut named: HashMap<Box<str>, Vec<Option<TrustName>>> = HashMap::with_capacity(grants.len());
+        for grant in &grants {
+            named.entry(grant.id.to_string().into()).or_default().push(grant.from.clone());
+        }
+        let patterns = grants.iter().any(|grant| !matches!(grant.id, IdPattern::Exact(_)));
+        Self { grants, named, patterns }
+    }
+}
+
+impl Deref for AllowList {
+    type Target = [Grant];
+
+    fn deref(&self) -> &[Grant] {
+        &self.grants
+    }
+}
+
+impl fmt::Debug for AllowList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.grants.fmt(f)
+    }
+}
+
 /// What becomes of a caller whom no grant allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Authorization {
@@ -180,7 +244,7 @@ pub enum Policy {
     /// Callers are verified, and allowed by a grant or not at all.
     Grants {
         /// The allow-list; empty means nobody.
-        allow: Vec<Grant>,
+        allow: AllowList,
         /// Whether a refusal is carried out.
         authorization: Authorization,
     },
@@ -210,7 +274,7 @@ pub struct Denied;
 impl Policy {
     /// Allows those whom a grant allows, and nobody else.
     pub fn allow(grants: Vec<Grant>) -> Self {
-        Self::Grants { allow: grants, authorization: Authorization::Enforce }
+        Self::Grants { allow: grants.into(), authorization: Authorization::Enforce }
     }
 
     /// Decides whether `caller` may reach the service that this policy belongs to.
@@ -219,7 +283,7 @@ impl Policy {
         match (self, caller) {
             (Self::EndpointDecides, Caller::Unseen(Unseen::Passthrough)) => permit(false),
             (Self::Grants { allow, authorization }, Caller::Verified(identity)) => {
-                if allow.iter().any(|grant| grant.allows(identity)) {
+                if allow.allows(identity) {
                     permit(false)
                 } else if *authorization == Authorization::Audit {
                     permit(true)
@@ -241,11 +305,11 @@ mod tests {
     }
 
     fn policy(grants: &[(&str, Option<&str>)], authorization: Authorization) -> Policy {
-        let allow = grants
+        let allow: Vec<Grant> = grants
             .iter()
             .map(|(id, from)| Grant { id: IdPattern::parse(id).unwrap(), from: from.map(TrustName::new) })
             .collect();
-        Policy::Grants { allow, authorization }
+        Policy::Grants { allow: allow.into(), authorization }
     }
 
     #[test]
@@ -290,6 +354,37 @@ mod tests {
         let bound = policy(&[("spiffe://cluster.local/*", Some("cluster-1"))], Authorization::Enforce);
         assert!(bound.check(&caller("cluster-1", "spiffe://cluster.local/ns/a/sa/b")).is_ok());
         assert!(bound.check(&caller("cluster-2", "spiffe://cluster.local/ns/a/sa/b")).is_err());
+    }
+
+    #[test]
+    fn an_allow_list_allows_whom_one_of_its_grants_allows() {
+        let ids = [
+            "spiffe://td/ns/a/sa/b",
+            "spiffe://td/ns/a/sa/c",
+            "spiffe://td/ns/c/sa/b",
+            "spiffe://td/ns/a/sa/b/c",
+            "spiffe://td/ns/a/sb/b",
+            "spiffe://td/a",
+            "spiffe://tdx/ns/a/sa/b",
+        ];
+        let patterns = ["spiffe://td/ns/a/sa/*", "spiffe://td/ns/*/sa/b", "spiffe://td/*", "spiffe://tdx/*"];
+        let grants: Vec<Grant> = ids
+            .iter()
+            .chain(&patterns)
+            .flat_map(|id| [None, Some("t"), Some("u")].map(|from| (id, from)))
+            .map(|(id, from)| Grant { id: IdPattern::parse(id).unwrap(), from: from.map(TrustName::new) })
+            .collect();
+        // Every list of one or two grants, so that no grant hides another.
+        for (index, first) in grants.iter().enumerate() {
+            for second in &grants[index..] {
+                let list = AllowList::from(vec![first.clone(), second.clone()]);
+                for (id, trust) in ids.iter().flat_map(|id| ["t", "u"].map(|trust| (id, trust))) {
+                    let Caller::Verified(identity) = caller(trust, id) else { unreachable!() };
+                    let scanned = list.iter().any(|grant| grant.allows(&identity));
+                    assert_eq!(list.allows(&identity), scanned, "{list:?} on {identity:?}");
+                }
+            }
+        }
     }
 
     #[test]

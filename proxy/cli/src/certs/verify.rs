@@ -14,7 +14,7 @@ use landbridge::{Service, Snapshot};
 use landbridge_certs::inspect::{Certificate, Document};
 use landbridge_certs::issue::load_key;
 use landbridge_certs::{KeyPair, Refusal, Role, Svid, TrustEntry, TrustStore};
-use landbridge_core::policy::{Authorization, Grant};
+use landbridge_core::policy::Grant;
 use landbridge_core::{Identity, Table};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -189,8 +189,7 @@ fn ask(policy: &Policy, identity: &Identity) -> Entry {
         (Policy::Grants { allow, .. }, Ok(_)) => allow
             .iter()
             .find(|grant| {
-                let only =
-                    Policy::Grants { allow: vec![(*grant).clone()], authorization: Authorization::Enforce };
+                let only = Policy::allow(vec![(*grant).clone()]);
                 only.check(&caller).is_ok()
             })
             .map_or(Entry::Denied, |grant| Entry::Granted(grant.clone())),

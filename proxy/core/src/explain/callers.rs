@@ -54,7 +54,7 @@ pub(super) fn passed_through(policy: &Policy) -> Verdict {
 impl Callers {
     pub(super) fn of(policy: &Policy, trust: &[TrustFiles], call: &Call) -> Self {
         let (allow, authorization) = match policy {
-            Policy::Grants { allow, authorization } => (allow.as_slice(), *authorization),
+            Policy::Grants { allow, authorization } => (&**allow, *authorization),
             Policy::EndpointDecides => (&[][..], Authorization::Enforce),
         };
         let asked = |entry: &&TrustFiles| call.trust.as_ref().is_none_or(|name| *name == entry.name);

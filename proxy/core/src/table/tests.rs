@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::endpoint::{Asking, Choice};
-use crate::policy::{Authorization, Policy};
+use crate::policy::Policy;
 use crate::service::{Alpn, Balance, Conflict, Labels, MissingCloseNotify, Mode, SendProxy, Subset};
 
 fn labels(version: &str) -> Labels {
@@ -28,7 +28,7 @@ fn service(host: &str, names: &[&str]) -> Service {
         host: Some((host.to_owned(), 8000)),
         names: names.iter().map(|name| NamePattern::parse(name).unwrap()).collect(),
         mode: Mode::Terminate,
-        policy: Policy::Grants { allow: Vec::new(), authorization: Authorization::Enforce },
+        policy: Policy::allow(Vec::new()),
         alpn: Alpn::AsOffered,
         identity: None,
         balance: Balance::RoundRobin,

@@ -29,7 +29,7 @@ pub(super) fn policy(
     if nobody && mode.is_some() {
         warn_of_nobody(raw, place, authorization, found);
     }
-    Policy::Grants { allow: grants(raw.allow.as_ref(), trusts, found), authorization }
+    Policy::Grants { allow: grants(raw.allow.as_ref(), trusts, found).into(), authorization }
 }
 
 /// Whom an endpoint may prove to be, where TLS is spoken to it.
