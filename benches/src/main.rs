@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod cost;
+mod revoke;
+
 #[derive(Parser)]
 #[command(name = "landbridge-bench", version, about = "Measures and checks gateways, Landbridge and others")]
 struct Arguments {
@@ -12,8 +15,16 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// What the verification of a client costs, in instructions (needs valgrind)
+    Cost(cost::Arguments),
+    /// How soon live connections are cut whose caller may no longer call
+    Revoke(revoke::Arguments),
+}
 
-fn main() -> ExitCode {
-    match Arguments::parse().command {}
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Cost(arguments) => cost::run(&arguments),
+        Command::Revoke(arguments) => revoke::run(&arguments),
+    }
 }

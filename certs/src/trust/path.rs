@@ -1,5 +1,7 @@
 //! From a leaf to an anchor: one path, verified by webpki with the anchors of one entry only.
 
+use std::cell::OnceCell;
+
 use landbridge_core::{Reason, SpiffeId};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use webpki::{
@@ -7,6 +9,7 @@ use webpki::{
     RevocationOptions, RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
 };
 
+use self::key_id::Pointer;
 use super::load::identified;
 use super::{Anchor, CertId, Role, Root, TrustEntry};
 use crate::refusal::Refusal;
@@ -16,10 +19,13 @@ pub(crate) mod key_id;
 /// What is to be verified, and with what.
 pub(super) struct Candidate<'a> {
     pub(super) leaf: &'a EndEntityCert<'a>,
+    /// What `leaf` was read from.
+    pub(super) der: &'a CertificateDer<'a>,
     pub(super) intermediates: &'a [CertificateDer<'a>],
     pub(super) now: UnixTime,
     pub(super) role: Role,
     pub(super) algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
+    pub(super) pointers: OnceCell<Vec<Pointer<'a>>>,
 }
 
 /// What is kept of a verified path.
@@ -108,14 +114,21 @@ impl TrustEntry {
 
     /// Whether a certificate claims to be signed by a root of this entry, as far as key identifiers
     /// tell. Roots of one name are common: every Istio mesh that makes its own calls it the same.
-    fn claimed(&self, candidate: &Candidate<'_>) -> bool {
-        let leaf = candidate.leaf.der();
-        let mut presented = std::iter::once(&leaf).chain(candidate.intermediates);
-        presented.any(|der| {
+    pub(super) fn claimed(&self, candidate: &Candidate<'_>) -> bool {
+        candidate.pointers().iter().any(|pointer| {
             self.anchors
                 .iter()
                 .zip(&self.roots)
-                .any(|(anchor, root)| key_id::points_to(der, &anchor.subject, root.key_id.as_deref()))
+                .any(|(anchor, root)| pointer.leads_to(&anchor.subject, root.key_id.as_deref()))
+        })
+    }
+}
+
+impl<'a> Candidate<'a> {
+    /// Which keys the presented certificates say that they are signed with, read at most once.
+    fn pointers(&self) -> &[Pointer<'a>] {
+        self.pointers.get_or_init(|| {
+            std::iter::once(self.der).chain(self.intermediates).filter_map(Pointer::of).collect()
         })
     }
 }

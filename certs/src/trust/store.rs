@@ -1,5 +1,6 @@
 //! All trust entries together: where a certificate becomes an identity, and whether it stays one.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +82,7 @@ impl TrustStore {
     ) -> Result<Svid, Refusal> {
         bounded(leaf, intermediates)?;
         let claim = leaf::claim(leaf)?;
-        let entries: Vec<&TrustEntry> =
+        let mut entries: Vec<&TrustEntry> =
             self.entries().filter(|entry| entry.domain.as_str() == claim.id.trust_domain()).collect();
         if entries.is_empty() {
             let detail = format!("{}: no trust entry has its trust domain", claim.id);
@@ -89,7 +90,10 @@ impl TrustStore {
         }
         let certificate = EndEntityCert::try_from(leaf).map_err(|error| path::refusal(&error, &claim.id))?;
         let algorithms = self.algorithms.all;
-        let candidate = Candidate { leaf: &certificate, intermediates, now, role, algorithms };
+        let pointers = OnceCell::new();
+        let candidate =
+            Candidate { leaf: &certificate, der: leaf, intermediates, now, role, algorithms, pointers };
+        in_turn(&mut entries, &candidate);
         let mut worst: Option<webpki::Error> = None;
         for entry in &entries {
             match entry.verify(&candidate) {
@@ -163,6 +167,14 @@ impl TrustStore {
 impl fmt::Debug for TrustStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.entries).finish()
+    }
+}
+
+/// Puts first those whose key the chain names: to ask another costs a signature for each of its roots of
+/// that name. Who vouches is still found out by verifying.
+pub(super) fn in_turn(entries: &mut [&TrustEntry], candidate: &Candidate<'_>) {
+    if entries.len() > 1 {
+        entries.sort_by_cached_key(|entry| !entry.claimed(candidate));
     }
 }
 

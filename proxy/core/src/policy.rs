@@ -6,7 +6,10 @@
 
 use std::fmt;
 
+pub use self::allow::AllowList;
 use crate::spiffe::{Identity, SpiffeError, SpiffeId, TrustDomain, TrustName, segment};
+
+mod allow;
 
 /// Who a policy is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,7 +201,7 @@ pub enum Policy {
     /// Callers are verified, and allowed by a grant or not at all.
     Grants {
         /// The allow-list; empty means nobody.
-        allow: Vec<Grant>,
+        allow: AllowList,
         /// Whether a refusal is carried out.
         authorization: Authorization,
     },
@@ -235,7 +238,7 @@ pub struct Denied;
 impl Policy {
     /// Allows those whom a grant allows, and nobody else.
     pub fn allow(grants: Vec<Grant>) -> Self {
-        Self::Grants { allow: grants, authorization: Authorization::Enforce }
+        Self::Grants { allow: grants.into(), authorization: Authorization::Enforce }
     }
 
     /// Decides whether `caller` may reach the service that this policy belongs to.
@@ -245,8 +248,7 @@ impl Policy {
                 Ok(Permit { would_deny: false, grant: None })
             }
             (Self::Grants { allow, authorization }, Caller::Verified(identity)) => {
-                let grant = allow.iter().position(|grant| grant.allows(identity));
-                match (grant, authorization) {
+                match (allow.find(identity), authorization) {
                     (None, Authorization::Enforce) => Err(Denied),
                     (grant, _) => Ok(Permit { would_deny: grant.is_none(), grant }),
                 }
@@ -273,7 +275,7 @@ mod tests {
     }
 
     fn policy(grants: &[(&str, Option<&str>)], authorization: Authorization) -> Policy {
-        let allow = grants
+        let allow: Vec<Grant> = grants
             .iter()
             .map(|(id, from)| Grant {
                 id: IdPattern::parse(id).unwrap(),
@@ -281,7 +283,7 @@ mod tests {
                 alias_of: None,
             })
             .collect();
-        Policy::Grants { allow, authorization }
+        Policy::Grants { allow: allow.into(), authorization }
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl Subset {
             Policy::Grants { authorization, .. } => *authorization,
             Policy::EndpointDecides => Authorization::Enforce,
         };
-        Some(Policy::Grants { allow, authorization })
+        Some(Policy::Grants { allow: allow.into(), authorization })
     }
 
     /// Whether an endpoint belongs to the subset.

@@ -20,7 +20,8 @@ use crate::handshake::{self, Chosen};
 use crate::proxy_protocol;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::registry::{Ending, Live, Standing};
+use crate::registry::{Ending, Live, Registered, Standing};
+use crate::rendezvous;
 use crate::shared::Shared;
 use crate::updates;
 use crate::upstream::{self, Opening};
@@ -44,7 +45,7 @@ pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
 
     let told = tokio::select! {
         biased;
-        told = story(&shared, live, tcp, &mut record) => told,
+        told = story(&shared, &registered, tcp, &mut record) => told,
         ending = ended_before_splice(live) => Err(Refusal::reset(ending.reason)),
     };
     match told {
@@ -69,10 +70,11 @@ pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
 /// caller that only a verified handshake or a passed-through service has.
 async fn story(
     shared: &Arc<Shared>,
-    live: &Live,
+    registered: &Registered<'_>,
     tcp: TcpStream,
     record: &mut Record,
 ) -> Result<Ended, Refusal> {
+    let live = &*registered.live;
     let behind = proxy_protocol::announced(shared, &tcp, record).await?;
     let _share = shared.admission.sources.add(&record.source().into()).map_err(Refusal::reset)?;
     let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;
@@ -112,9 +114,9 @@ async fn story(
         Err(reason) => return Err(downstream.refuse(Refusal::reset(reason))),
     };
     tell_permitted(live, generation.number, &route, &caller, &permit);
-    live.stand(Standing { caller, svid, sni });
     // From here on a change finds this connection; one that came before it is made up for now.
-    updates::reconsider(shared, live, generation.number);
+    let standing = Standing { caller, svid, sni };
+    rendezvous::stand(&shared.current, registered, standing, &generation, updates::may_stay);
     if let Some(ending) = live.ending() {
         return Err(Refusal::reset(ending.reason));
     }

@@ -57,15 +57,19 @@ mod gateway;
 mod generation;
 mod handle;
 mod handshake;
+#[cfg(test)]
+mod model;
 mod observer;
 mod pressure;
 mod proxy_protocol;
 mod record;
 mod refusal;
 mod registry;
+mod rendezvous;
 mod resolve;
 mod shared;
 mod socket;
+mod sync;
 mod updates;
 mod upstream;
 

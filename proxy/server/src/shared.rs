@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
 use landbridge_core::Reason;
 use landbridge_core::config::GatewayConfig;
 use tokio::sync::Semaphore;
@@ -16,13 +15,14 @@ use crate::observer::Observer;
 use crate::pressure::{Meter, Pressure};
 use crate::registry::Registry;
 use crate::resolve::Resolver;
+use crate::sync::Current;
 
 /// What all connections of one gateway share.
 pub(crate) struct Shared {
     pub(crate) config: GatewayConfig,
     pub(crate) capacity: Capacity,
     /// Swapped once for every kind of change.
-    pub(crate) current: ArcSwap<Generation>,
+    pub(crate) current: Current<Generation>,
     pub(crate) registry: Registry,
     pub(crate) resolver: Resolver,
     pub(crate) observer: Arc<dyn Observer>,
@@ -49,7 +49,7 @@ impl Shared {
         observer: Arc<dyn Observer>,
     ) -> Self {
         Self {
-            current: ArcSwap::from_pointee(first),
+            current: Current::from_pointee(first),
             registry: Registry::default(),
             resolver: Resolver::new(config.endpoints.clone()),
             observer,

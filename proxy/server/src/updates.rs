@@ -3,7 +3,6 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use landbridge_core::Reason;
 use landbridge_core::service::Mode;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -11,12 +10,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::generation::{Desired, Generation};
-use crate::registry::{Ending, Live};
+use crate::registry::Standing;
+use crate::rendezvous;
 use crate::resolve;
 use crate::shared::Shared;
-
-/// How a connection ends whose caller may no longer be served: at once.
-const REVOKED: Ending = Ending { reason: Reason::Revoked, flush: None };
 
 /// Applies every change of `state` and of the endpoints' names until it is dropped.
 ///
@@ -79,10 +76,10 @@ pub(crate) async fn apply(shared: &Arc<Shared>, desired: Desired) {
     match compiled {
         Ok(Ok(next)) => {
             let (number, names) = (next.number, next.table.len());
-            shared.current.store(Arc::new(next));
-            tracing::info!(generation = number, names, "configuration applied");
-            let current = shared.current.load_full();
-            shared.registry.for_each(|live| reconsider_against(&current, live));
+            let began = Instant::now();
+            let cut = rendezvous::change(&shared.current, &shared.registry, &Arc::new(next), may_stay);
+            let swept_us = began.elapsed().as_micros();
+            tracing::info!(generation = number, names, cut, swept_us, "configuration applied");
         }
         Ok(Err(error)) => tracing::error!(%error, "configuration refused; the last good one keeps serving"),
         Err(error) => {
@@ -91,28 +88,16 @@ pub(crate) async fn apply(shared: &Arc<Shared>, desired: Desired) {
     }
 }
 
-/// Ends a connection that began with generation `began` if a later one would not let it in.
+/// Whether a connection may stay open under `current`.
 ///
-/// Called once a connection can be found in the registry: a change before that moment is seen here, one
-/// after it finds the connection there.
-pub(crate) fn reconsider(shared: &Shared, live: &Live, began: u64) {
-    let current = shared.current.load();
-    if current.number != began {
-        reconsider_against(&current, live);
-    }
-}
-
-/// A caller whose trust entry, anchor or grant is gone is cut, and one who was never identified where
+/// A caller whose trust entry, anchor or grant is gone may not, nor one who was never identified where
 /// identity is demanded now. A service that is gone, or passed through now, cuts nobody: its streams end
 /// by themselves.
-fn reconsider_against(current: &Generation, live: &Live) {
-    let Some(standing) = live.standing() else { return };
+pub(crate) fn may_stay(current: &Generation, standing: &Standing) -> bool {
     let believed =
         standing.svid.as_ref().is_none_or(|svid| current.credentials.trust().still_vouches_for(svid).is_ok());
     let granted = current.table.find(&standing.sni).is_none_or(|route| {
         route.service.mode == Mode::Passthrough || route.policy().check(&standing.caller).is_ok()
     });
-    if !believed || !granted {
-        live.end(REVOKED);
-    }
+    believed && granted
 }

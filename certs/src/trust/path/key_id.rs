@@ -22,17 +22,26 @@ fn of_issuer<'a>(certificate: &X509Certificate<'a>) -> Option<&'a [u8]> {
     })
 }
 
-/// Whether `der` claims to be signed by the CA with this subject (the content of its DER SEQUENCE) and
-/// key. Where either side is silent about the key, it might.
-pub(super) fn points_to(der: &CertificateDer<'_>, subject: &[u8], key_id: Option<&[u8]>) -> bool {
-    let Ok(certificate) = leaf::parse(der) else {
-        return false;
-    };
-    if !certificate.issuer().as_raw().ends_with(subject) {
-        return false;
+/// Which key a certificate says that it is signed with.
+pub(in crate::trust) struct Pointer<'a> {
+    issuer: &'a [u8],
+    key: Option<&'a [u8]>,
+}
+
+impl<'a> Pointer<'a> {
+    /// `None` where the certificate cannot be decoded.
+    pub(super) fn of(der: &'a CertificateDer<'_>) -> Option<Self> {
+        let certificate = leaf::parse(der).ok()?;
+        Some(Self { issuer: certificate.tbs_certificate.issuer.as_raw(), key: of_issuer(&certificate) })
     }
-    match (of_issuer(&certificate), key_id) {
-        (Some(claimed), Some(own)) => claimed == own,
-        _ => true,
+
+    /// Whether that may be the key of the CA with this subject (the content of its DER SEQUENCE). Where
+    /// either side is silent about the key, it might.
+    pub(super) fn leads_to(&self, subject: &[u8], key_id: Option<&[u8]>) -> bool {
+        let same_key = match (self.key, key_id) {
+            (Some(claimed), Some(own)) => claimed == own,
+            _ => true,
+        };
+        same_key && self.issuer.ends_with(subject)
     }
 }

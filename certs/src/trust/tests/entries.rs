@@ -1,6 +1,10 @@
 //! Which entry vouches for whom.
 
+use std::cell::OnceCell;
+
 use super::*;
+use crate::trust::path::Candidate;
+use crate::trust::store::in_turn;
 
 #[test]
 fn a_workload_of_a_known_domain_is_let_in_and_known_by_entry_and_id() {
@@ -61,6 +65,30 @@ fn two_meshes_of_one_domain_stay_apart_by_their_entries() {
     assert_eq!(shaken(&first).trust(), "cluster-1");
     assert_eq!(shaken(&second).trust(), "cluster-2");
     assert_eq!(shaken(&third).refused(), reason(Reason::CertUntrusted));
+}
+
+#[test]
+fn of_entries_with_roots_of_one_name_the_one_whose_key_the_chain_names_is_asked_first() {
+    let roots = [root("cluster.local root"), root("cluster.local root"), root("cluster.local root")];
+    let entries: Vec<TrustEntry> =
+        (0..3).map(|index| entry(&format!("cluster-{index}"), "cluster.local", &[&roots[index]])).collect();
+    let between = roots[1].intermediate("between", &CaOptions::new(now())).unwrap();
+    for issued in [leaf(&roots[1], |_| {}), leaf(&between, |_| {})] {
+        let (der, intermediates) = issued.chain.split_first().unwrap();
+        let candidate = Candidate {
+            leaf: &webpki::EndEntityCert::try_from(der).unwrap(),
+            der,
+            intermediates,
+            now: now(),
+            role: Role::Client,
+            algorithms: provider().signature_verification_algorithms.all,
+            pointers: OnceCell::new(),
+        };
+        let mut asked: Vec<&TrustEntry> = entries.iter().collect();
+        in_turn(&mut asked, &candidate);
+        let names: Vec<&str> = asked.iter().map(|entry| entry.name().as_str()).collect();
+        assert_eq!(names, ["cluster-1", "cluster-0", "cluster-2"]);
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Callers {
         let policy = route.policy();
         let list = if route.has_own_list() { AllowList::Subset } else { AllowList::Service };
         let (allow, authorization) = match policy {
-            Policy::Grants { allow, authorization } => (allow.as_slice(), *authorization),
+            Policy::Grants { allow, authorization } => (&**allow, *authorization),
             Policy::EndpointDecides => (&[][..], Authorization::Enforce),
         };
         let asked = |entry: &&TrustFiles| call.trust.as_ref().is_none_or(|name| *name == entry.name);

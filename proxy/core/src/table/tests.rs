@@ -28,7 +28,7 @@ fn service(host: &str, names: &[&str]) -> Service {
         host: Some((host.to_owned(), 8000)),
         names: names.iter().map(|name| NamePattern::parse(name).unwrap()).collect(),
         mode: Mode::Terminate,
-        policy: Policy::Grants { allow: Vec::new(), authorization: Authorization::Enforce },
+        policy: Policy::allow(Vec::new()),
         alpn: Alpn::AsOffered,
         identity: None,
         balance: Balance::RoundRobin,
@@ -93,21 +93,21 @@ fn a_subset_s_list_is_in_force_for_its_own_name_and_the_service_s_for_all_others
     let [v1, v3] = &names;
     for authorization in [Authorization::Enforce, Authorization::Audit] {
         let mut it = service("h.example", &["also.example"]);
-        it.policy = Policy::Grants { allow: service_s.clone(), authorization };
+        it.policy = Policy::Grants { allow: service_s.clone().into(), authorization };
         it.subsets[0].allow = Some(subset_s.clone());
         let policies = |service: &Service, name: &str| {
             let table = compile(vec![service.clone()]);
             let route = table.find(name).unwrap();
             (route.policy().clone(), route.has_own_list())
         };
-        let own = Policy::Grants { allow: subset_s.clone(), authorization };
+        let own = Policy::Grants { allow: subset_s.clone().into(), authorization };
         assert_eq!(policies(&it, v1), (own, true));
         for name in [v3, "also.example", "outbound_.8000_._.h.example"] {
             assert_eq!(policies(&it, name), (it.policy.clone(), false), "{name}");
         }
         // An empty list is a list: nobody.
         it.subsets[0].allow = Some(Vec::new());
-        assert_eq!(policies(&it, v1).0, Policy::Grants { allow: Vec::new(), authorization });
+        assert_eq!(policies(&it, v1).0, Policy::Grants { allow: Vec::new().into(), authorization });
     }
     // Where nobody is seen, a list lets nobody in.
     let mut passed = Service { policy: Policy::EndpointDecides, ..service("h.example", &[]) };

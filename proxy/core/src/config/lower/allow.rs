@@ -42,7 +42,7 @@ impl<'a> Lists<'a> {
                 self.warn_of_nobody(place, what, found);
             }
         }
-        let allow = grants(raw.allow.as_ref(), self.trusts, found);
+        let allow = grants(raw.allow.as_ref(), self.trusts, found).into();
         Policy::Grants { allow, authorization: self.authorization }
     }
 

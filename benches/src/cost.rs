@@ -1,0 +1,142 @@
+//! `landbridge-bench cost`: what the verification of a client costs, in instructions.
+//!
+//! Each case runs twice under valgrind's callgrind, in a process of its own, with some verifications and
+//! with more of them; the difference, divided, is one verification without its set-up. All cases of one run
+//! share their certificates, since how many steps an ECDSA signature takes to check depends on its digits.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+
+use self::callgrind::Counted;
+use self::case::{CASES, Case, Material, Verifier};
+
+mod callgrind;
+mod case;
+
+/// How many verifications, and how many more.
+const FEW: usize = 10;
+const MANY: usize = 30;
+
+/// Parts of one verification, by the functions that they begin in.
+const PARTS: [(&str, &str); 6] = [
+    ("the path, by webpki", "webpki::verify_cert::ChainOptions<V>::build_chain_inner"),
+    ("of that, ECDSA P-256", "webpki::signed_data::verify_signature"),
+    ("reading the leaf (x509-parser)", "landbridge_certs::leaf::claim"),
+    ("SHA-256 of the leaf", "landbridge_certs::source::sha256"),
+    ("the anchor by its content", "landbridge_certs::trust::load::identified"),
+    ("the grants", "landbridge_core::policy::Policy::check"),
+];
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Prints the functions that cost the most instead of the tables, for the case of this number
+    #[arg(long, value_name = "CASE")]
+    functions: Option<usize>,
+    /// The case that this process runs
+    #[arg(long, hide = true, requires = "folder")]
+    case: Option<usize>,
+    /// How often
+    #[arg(long, hide = true, default_value_t = 1)]
+    times: usize,
+    /// Where the certificates are
+    #[arg(long, hide = true)]
+    folder: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let (Some(number), Some(folder)) = (arguments.case, &arguments.folder) {
+        numbered(number)?.repeat(folder, arguments.times)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let material = Material::issue();
+    if let Some(number) = arguments.functions {
+        let counted = count(number, material.path())?;
+        for (name, instructions) in counted.most(40) {
+            say(&format!("{instructions:>12} {name}"));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    say("| # | case | instructions | more than rustls alone |\n|---|---|---|---|");
+    let mut plain = None;
+    for (number, case) in CASES.iter().enumerate() {
+        let counted = count(number, material.path())?;
+        let difference = match case.verifier {
+            Verifier::Rustls => {
+                plain = Some(counted.total);
+                String::new()
+            }
+            Verifier::Landbridge => plain.map_or_else(String::new, |plain| compared(counted.total, plain)),
+        };
+        say(&format!("| {number} | {case} | {} | {difference} |", grouped(counted.total)));
+    }
+    say("\n| part of one verification | rustls alone (0) | landbridge (1) |\n|---|---|---|");
+    let (plain, ours) = (count(0, material.path())?, count(1, material.path())?);
+    for (label, function) in PARTS {
+        let of = |counted: &Counted| counted.within(function).map_or_else(|| "–".to_owned(), grouped);
+        say(&format!("| {label} | {} | {} |", of(&plain), of(&ours)));
+    }
+    say(&format!("| all | {} | {} |", grouped(plain.total), grouped(ours.total)));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn numbered(number: usize) -> anyhow::Result<&'static Case> {
+    CASES.get(number).with_context(|| format!("there are cases 0 to {}", CASES.len() - 1))
+}
+
+/// The instructions of one verification.
+fn count(number: usize, folder: &Path) -> anyhow::Result<Counted> {
+    numbered(number)?;
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let counted = |times: usize| callgrind::count(&own, number, times, folder);
+    let difference = counted(MANY)?.less(&counted(FEW)?, (MANY - FEW) as u64);
+    ensure!(difference.total > 0, "valgrind counted nothing");
+    Ok(difference)
+}
+
+fn compared(ours: u64, plain: u64) -> String {
+    let permille = (ours * 1000).div_ceil(plain.max(1));
+    let sign = if ours < plain { "−" } else { "+" };
+    let apart = permille.abs_diff(1000);
+    format!("{sign}{} ({sign}{}.{} %)", grouped(ours.abs_diff(plain)), apart / 10, apart % 10)
+}
+
+/// With a space after every thousand.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[expect(clippy::print_stdout, reason = "what was counted is what this command is for")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_to_be_read() {
+        assert_eq!((grouped(7).as_str(), grouped(1_234_567).as_str()), ("7", "1 234 567"));
+        assert_eq!(compared(1100, 1000), "+100 (+10.0 %)");
+        assert_eq!(compared(900, 1000), "−100 (−10.0 %)");
+    }
+
+    #[test]
+    fn every_case_verifies_as_it_should() {
+        let material = Material::issue();
+        for case in &CASES {
+            case.repeat(material.path(), 1).unwrap();
+        }
+    }
+}

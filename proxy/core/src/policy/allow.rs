@@ -1,0 +1,122 @@
+//! The grants of a service, found by the ID that they name.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+
+use super::{Grant, IdPattern};
+use crate::spiffe::{Identity, TrustName, Workload};
+
+/// The grants of a service, found by the ID that they name.
+///
+/// An ID can be named in no more than four ways, exactly or by one of the three patterns, so that a caller is
+/// looked up and the list not gone through.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AllowList {
+    grants: Vec<Grant>,
+    /// Which trust entries each text is granted from, and the grant's place. No ID contains a `*`, so that no pattern
+    /// reads like one.
+    named: HashMap<Box<str>, Vec<(Option<TrustName>, usize)>>,
+    /// Whether any of them is a pattern.
+    patterns: bool,
+}
+
+impl AllowList {
+    /// The place of the first grant that allows this caller.
+    pub fn find(&self, identity: &Identity) -> Option<usize> {
+        let id = &identity.id;
+        let exact = self.named(id.as_str(), &identity.trust);
+        if !self.patterns {
+            return exact;
+        }
+        let domain = id.trust_domain();
+        let of_workload = id.workload().and_then(|Workload { namespace, service_account }| {
+            let in_namespace = self.named(&format!("spiffe://{domain}/ns/{namespace}/sa/*"), &identity.trust);
+            let of_account =
+                self.named(&format!("spiffe://{domain}/ns/*/sa/{service_account}"), &identity.trust);
+            in_namespace.into_iter().chain(of_account).min()
+        });
+        let of_domain = self.named(&format!("spiffe://{domain}/*"), &identity.trust);
+        exact.into_iter().chain(of_workload).chain(of_domain).min()
+    }
+
+    /// The first place among the grants of this very text.
+    fn named(&self, text: &str, trust: &TrustName) -> Option<usize> {
+        let from = self.named.get(text)?;
+        from.iter().find(|(from, _)| from.as_ref().is_none_or(|from| from == trust)).map(|(_, place)| *place)
+    }
+}
+
+impl From<Vec<Grant>> for AllowList {
+    fn from(grants: Vec<Grant>) -> Self {
+        let mut named: HashMap<Box<str>, Vec<(Option<TrustName>, usize)>> =
+            HashMap::with_capacity(grants.len());
+        for (place, grant) in grants.iter().enumerate() {
+            named.entry(grant.id.to_string().into()).or_default().push((grant.from.clone(), place));
+        }
+        let patterns = grants.iter().any(|grant| !matches!(grant.id, IdPattern::Exact(_)));
+        Self { grants, named, patterns }
+    }
+}
+
+impl Deref for AllowList {
+    type Target = [Grant];
+
+    fn deref(&self) -> &[Grant] {
+        &self.grants
+    }
+}
+
+impl fmt::Debug for AllowList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.grants.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spiffe::SpiffeId;
+
+    #[test]
+    fn an_allow_list_finds_the_first_of_its_grants_that_allows_the_caller() {
+        let ids = [
+            "spiffe://td/ns/a/sa/b",
+            "spiffe://td/ns/a/sa/c",
+            "spiffe://td/ns/c/sa/b",
+            "spiffe://td/ns/a/sa/b/c",
+            "spiffe://td/ns/a/sb/b",
+            "spiffe://td/a",
+            "spiffe://tdx/ns/a/sa/b",
+        ];
+        let patterns = ["spiffe://td/ns/a/sa/*", "spiffe://td/ns/*/sa/b", "spiffe://td/*", "spiffe://tdx/*"];
+        let grant = |id: &str, from: Option<&str>| Grant {
+            id: IdPattern::parse(id).unwrap(),
+            from: from.map(TrustName::new),
+            alias_of: None,
+        };
+        let grants: Vec<Grant> = ids
+            .iter()
+            .chain(&patterns)
+            .flat_map(|id| [None, Some("t"), Some("u")].map(|from| grant(id, from)))
+            .collect();
+        // Every list of one or two grants, in either order, so that no grant hides another.
+        for first in &grants {
+            for second in &grants {
+                let list = AllowList::from(vec![first.clone(), second.clone()]);
+                for (id, trust) in ids.iter().flat_map(|id| ["t", "u"].map(|trust| (id, trust))) {
+                    let identity =
+                        Identity { trust: TrustName::new(trust), id: SpiffeId::parse(id).unwrap() };
+                    let scanned = list.iter().position(|grant| grant.allows(&identity));
+                    assert_eq!(list.find(&identity), scanned, "{list:?} on {identity:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_list_finds_nobody() {
+        let identity = Identity { trust: TrustName::new("t"), id: SpiffeId::parse("spiffe://td/a").unwrap() };
+        assert_eq!(AllowList::from(Vec::new()).find(&identity), None);
+    }
+}
