@@ -1,7 +1,7 @@
 //! Where a change and a connection meet: whichever comes second sees the other.
 //!
 //! A connection notes its standing and then looks what is in force; a change puts itself in force and then
-//! visits every standing. All orders of these four steps are tried by [`model`](crate::model).
+//! visits every standing. All orders of these four steps are tried by `model.rs`.
 
 use std::sync::Arc;
 

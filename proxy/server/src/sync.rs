@@ -1,6 +1,6 @@
 //! What [`registry`](crate::registry) and [`rendezvous`](crate::rendezvous) are synchronised by.
 //!
-//! The two name it by its place beside them. [`model`](crate::model) compiles them a second time beside
+//! The two name it by its place beside them. `model.rs` compiles them a second time beside
 //! another `sync`, whose every step a model checker sees.
 
 pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
