@@ -15,5 +15,6 @@ mod passthrough;
 mod proxy_protocol;
 mod races;
 mod reload;
+mod streams;
 mod terminate;
 mod upstream_tls;
