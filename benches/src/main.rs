@@ -1,5 +1,8 @@
 //! `landbridge-bench`: what measures and checks gateways, ours and others.
 
+mod ends;
+mod verify;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -12,8 +15,14 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Verify(Box<verify::Verify>),
+    Ends(ends::Ends),
+}
 
-fn main() -> ExitCode {
-    match Arguments::parse().command {}
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Verify(verify) => verify.run(),
+        Command::Ends(ends) => ends.run(),
+    }
 }

@@ -64,7 +64,7 @@ impl Scene {
     /// Makes connections that end so, of which each number makes another one.
     async fn score(&self, scenario: Scenario, first: u64, connections: u64) -> Score {
         let load = Load { scenarios: vec![scenario], first, connections, concurrency: 4, mean: 60_000 };
-        exchange(&self.caller, &self.endpoint, &load).await
+        exchange(&self.caller, Some(&self.endpoint), &load).await
     }
 
     /// Goes through every scenario that needs no process of its own.

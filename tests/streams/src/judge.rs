@@ -5,7 +5,6 @@ use std::fmt;
 use crate::checker::Fault;
 use crate::plan::{Ending, Reading};
 use crate::record::Record;
-use crate::scenario::Scenario;
 use crate::seen::Seen;
 
 /// What a sender knows of its own stream.
@@ -48,8 +47,9 @@ pub struct Judgement {
 /// Judges the stream that `receiver` received; `sender` is what the other end knows, if it is known.
 ///
 /// A receiver's own record is enough to tell a true end from a false one: the header of the stream says how long
-/// it is and whether it was to be cut. What the sender knows adds what was thrown away.
-pub fn judge(scenario: Scenario, sender: Option<Sent>, receiver: &Record) -> Judgement {
+/// it is and whether it was to be cut. What the sender knows adds what was thrown away; leave it out where the
+/// gateway was killed, as the dead owe nothing.
+pub fn judge(sender: Option<Sent>, receiver: &Record) -> Judgement {
     let plan = receiver.plans.of(receiver.label.way.opposite());
     let whole = receiver.received == plan.length;
     let sender_ended = sender.is_none_or(|sender| sender.ended);
@@ -59,16 +59,15 @@ pub fn judge(scenario: Scenario, sender: Option<Sent>, receiver: &Record) -> Jud
         Seen::Silence => Verdict::Endless,
         saw if saw.is_clean() && whole && !plan.cuts() && sender_ended => Verdict::Exact,
         saw if saw.is_clean() => Verdict::FalselyClean,
-        _ if scenario.is_peaceful() => Verdict::Broken,
+        _ if receiver.plans.are_peaceful() => Verdict::Broken,
         _ => Verdict::Truthful,
     };
-    // Whoever cuts its own stream short has said that it wants nothing any more; and a dead gateway owes nothing.
+    // Whoever leaves has said that it wants nothing any more.
     let own = receiver.plans.of(receiver.label.way);
     let owed = plan.cuts()
         && verdict != Verdict::Unread
         && !matches!(own.ending, Ending::Reset | Ending::Killed | Ending::Alert)
-        && own.reading != Reading::UntilStop
-        && scenario != Scenario::GatewayKilled;
+        && own.reading != Reading::UntilStop;
     let accepted = sender.filter(|_| owed).map_or(0, |sender| sender.acknowledged.min(plan.stop));
     Judgement { verdict, thrown_away: accepted.saturating_sub(receiver.received) }
 }

@@ -66,6 +66,11 @@ pub struct Plans {
 }
 
 impl Plans {
+    /// Whether nothing happens that could excuse a stream that is cut short.
+    pub fn are_peaceful(&self) -> bool {
+        !self.client.cuts() && !self.endpoint.cuts()
+    }
+
     /// The plan of whoever sends this way.
     pub fn of(&self, way: Way) -> Plan {
         match way {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::judge::judge;
+use crate::record::Record;
 use crate::rng::mix;
 use crate::scenario::Scenario;
 use crate::score::Score;
@@ -73,12 +74,14 @@ impl Load {
     }
 }
 
-/// Makes all connections of a load, both ends of which are in this process, and judges every stream.
-pub async fn exchange(caller: &Arc<Caller>, endpoint: &Arc<Endpoint>, load: &Load) -> Score {
+/// Makes all connections of a load and judges every stream that is received in this process.
+///
+/// Without an endpoint of ours, that is those to the client.
+pub async fn exchange(caller: &Arc<Caller>, endpoint: Option<&Arc<Endpoint>>, load: &Load) -> Score {
     let next = Arc::new(AtomicU64::new(load.first));
     let mut workers = JoinSet::new();
     for _ in 0..load.concurrency.clamp(1, load.connections.max(1)) {
-        let (caller, endpoint, load, next) = (caller.clone(), endpoint.clone(), load.clone(), next.clone());
+        let (caller, endpoint, load, next) = (caller.clone(), endpoint.cloned(), load.clone(), next.clone());
         workers.spawn(async move {
             let mut score = Score::default();
             loop {
@@ -87,7 +90,7 @@ pub async fn exchange(caller: &Arc<Caller>, endpoint: &Arc<Endpoint>, load: &Loa
                     return score;
                 }
                 if let Some(scenario) = load.scenario(caller.run, connection) {
-                    score.merge(one(&caller, &endpoint, (scenario, connection), load.mean).await);
+                    score.merge(one(&caller, endpoint.as_deref(), (scenario, connection), load.mean).await);
                 }
             }
         });
@@ -96,10 +99,7 @@ pub async fn exchange(caller: &Arc<Caller>, endpoint: &Arc<Endpoint>, load: &Loa
     while let Some(worked) = workers.join_next().await {
         match worked {
             Ok(part) => score.merge(part),
-            Err(error) => {
-                score.failed += 1;
-                score.example(format!("the checker itself failed: {error}"));
-            }
+            Err(error) => score.fail(&format!("the checker itself failed: {error}")),
         }
     }
     score
@@ -108,7 +108,7 @@ pub async fn exchange(caller: &Arc<Caller>, endpoint: &Arc<Endpoint>, load: &Loa
 /// Makes one connection and judges both its streams.
 async fn one(
     caller: &Caller,
-    endpoint: &Endpoint,
+    endpoint: Option<&Endpoint>,
     (scenario, connection): (Scenario, u64),
     mean: u64,
 ) -> Score {
@@ -117,17 +117,19 @@ async fn one(
     let client = match caller.call(connection, plans).await {
         Ok(client) => client,
         Err(error) => {
-            score.failed = 1;
-            score.example(format!("connection {connection}: {error}"));
+            score.fail(&format!("connection {connection}: {error}"));
             return score;
         }
     };
+    let Some(endpoint) = endpoint else {
+        score.add(&client, &judge(None, &client));
+        return score;
+    };
     let server = timeout(AFTERMATH, endpoint.record(connection)).await.ok();
-    let sent = server.as_ref().map(crate::Record::sent);
-    score.add(&client, &judge(scenario, sent, &client));
+    score.add(&client, &judge(server.as_ref().map(Record::sent), &client));
     match server {
-        Some(server) => score.add(&server, &judge(scenario, Some(client.sent()), &server)),
-        None => score.lost_whole(scenario, &client),
+        Some(server) => score.add(&server, &judge(Some(client.sent()), &server)),
+        None => score.lost_whole(&client),
     }
     score
 }

@@ -121,6 +121,11 @@ impl Scenario {
         !matches!(self, Self::ClientKilled | Self::EndpointKilled | Self::GatewayKilled | Self::Idle)
     }
 
+    /// Whether one end waits for the other past the gateway, so that both must be in one process.
+    pub fn is_queued(self) -> bool {
+        matches!(self, Self::ClientBareFinQueued | Self::ClientResetQueued | Self::EndpointResetQueued)
+    }
+
     /// Whether it is possible with this kind of connection.
     pub fn fits(self, mode: Mode) -> bool {
         let about_tls = matches!(

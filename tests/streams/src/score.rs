@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::judge::{Judgement, Verdict};
 use crate::record::Record;
-use crate::scenario::Scenario;
 use crate::seen::Seen;
 use crate::stream::Way;
 
@@ -97,12 +96,12 @@ impl Score {
     }
 
     /// Counts a connection of which the endpoint never heard.
-    pub(crate) fn lost_whole(&mut self, scenario: Scenario, client: &Record) {
+    pub(crate) fn lost_whole(&mut self, client: &Record) {
         self.missing += 1;
         let accepted = client.acknowledged;
-        if scenario.is_peaceful() {
+        if client.plans.are_peaceful() {
             self.forth.broken += 1;
-        } else if accepted > 0 && scenario != Scenario::GatewayKilled {
+        } else if accepted > 0 {
             self.forth.thrown_away.0 += 1;
             self.forth.thrown_away.1 += accepted;
         }
@@ -110,6 +109,12 @@ impl Score {
             "connection {}: the endpoint never heard of it, though {accepted} bytes were accepted",
             client.label.connection
         ));
+    }
+
+    /// Counts a connection that came to nothing.
+    pub fn fail(&mut self, why: &str) {
+        self.failed += 1;
+        self.example(why.to_owned());
     }
 
     /// Notes an example of what went wrong.

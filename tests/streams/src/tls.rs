@@ -43,6 +43,19 @@ pub fn client_config(identity: Option<(&str, &str)>, roots: &str) -> Result<Arc<
     Ok(Arc::new(config))
 }
 
+/// For a client that says nothing in TLS but its ClientHello.
+///
+/// # Errors
+/// None is expected.
+pub fn hello_config() -> Result<Arc<ClientConfig>, String> {
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
 /// What an endpoint with TLS of its own presents; it asks for no certificate.
 ///
 /// # Errors

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use landbridge_streams::{
     Board, Caller, Endpoint, Fault, Load, Mode, Plan, Plans, Record, Scenario, Score, Seen, Verdict,
-    exchange, judge,
+    exchange, hello_config, judge,
 };
-use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -71,16 +69,11 @@ impl Scene {
         let board = Arc::new(Board::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = Arc::new(Endpoint::raw(listener, board.clone(), PATIENCE).unwrap());
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
         let caller = Caller {
             gateway: relay(endpoint.address, harm).await,
             sni: ServerName::try_from("relay.example").unwrap(),
             mode: Mode::Raw,
-            tls: Arc::new(tls),
+            tls: hello_config().unwrap(),
             run: 7,
             patience: PATIENCE,
             board,
@@ -94,14 +87,14 @@ impl Scene {
         let client = self.caller.call(connection, plans).await.unwrap();
         assert_eq!((client.saw.clone(), client.received, client.fault), (Seen::Clean, 50_000, None));
         let record = self.endpoint.record(connection).await;
-        let verdict = judge(Scenario::Clean, Some(client.sent()), &record).verdict;
+        let verdict = judge(Some(client.sent()), &record).verdict;
         (record, verdict)
     }
 
     async fn score(&self, scenario: Scenario) -> Score {
         let load =
             Load { scenarios: vec![scenario], first: 1, connections: 20, concurrency: 4, mean: 50_000 };
-        exchange(&self.caller, &self.endpoint, &load).await
+        exchange(&self.caller, Some(&self.endpoint), &load).await
     }
 }
 

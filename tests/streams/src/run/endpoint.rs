@@ -110,20 +110,24 @@ impl Endpoint {
 
     /// Waits for the record of a connection, and takes it.
     pub async fn record(&self, connection: u64) -> Record {
-        loop {
-            let changed = self.heard.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if let Some(record) = self.heard.lock().by_connection.remove(&connection) {
-                return record;
-            }
-            changed.await;
-        }
+        self.heard.wait(|records| records.by_connection.remove(&connection)).await
     }
 
-    /// Takes the records of all connections that nobody has asked for.
-    pub fn records(&self) -> Vec<Record> {
-        std::mem::take(&mut self.heard.lock().by_connection).into_values().collect()
+    /// Waits for the next record of any connection, and takes it.
+    pub async fn next(&self) -> Record {
+        self.heard
+            .wait(|records| {
+                let connection = records.by_connection.keys().next().copied()?;
+                records.by_connection.remove(&connection)
+            })
+            .await
+    }
+
+    /// Listens no longer; connections that are not over are dropped.
+    pub async fn close(mut self) {
+        self.accepting.abort();
+        // It was told to end.
+        let _ = (&mut self.accepting).await;
     }
 
     /// How connections ended that did so before their header was whole, but after their first byte.
@@ -142,6 +146,19 @@ impl Heard {
         }
         drop(records);
         self.changed.notify_waiters();
+    }
+
+    async fn wait<T>(&self, mut ask: impl FnMut(&mut Records) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // What changes between the question and the wait must wake us too.
+            changed.as_mut().enable();
+            if let Some(answer) = ask(&mut self.lock()) {
+                return answer;
+            }
+            changed.await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Records> {
