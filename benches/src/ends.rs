@@ -79,9 +79,10 @@ impl Ends {
             if !scenario.fits(place.mode) || !wanted(&scenario) {
                 continue;
             }
-            if scenario == Scenario::Idle || usual.is_none() {
-                // What was there is stopped before its successor starts.
-                drop(usual.take());
+            if let Some(running) = usual.take_if(|_| scenario == Scenario::Idle) {
+                running.stop().await?;
+            }
+            if usual.is_none() {
                 let idle = if scenario == Scenario::Idle { IDLE } else { BUSY };
                 usual = Some(place.start(idle).await?);
             }
@@ -94,9 +95,13 @@ impl Ends {
             };
             let score = self.score(place, usual.as_ref(), &load).await;
             report.add(place.kind, place.mode, scenario, score.with_context(|| scenario.name())?);
-            if matches!(scenario, Scenario::GatewayKilled | Scenario::Idle) {
-                usual = None;
+            let spent = matches!(scenario, Scenario::GatewayKilled | Scenario::Idle);
+            if let Some(running) = usual.take_if(|_| spent) {
+                running.stop().await?;
             }
+        }
+        if let Some(running) = usual {
+            running.stop().await?;
         }
         Ok(())
     }

@@ -172,6 +172,11 @@ impl Place {
 }
 
 impl Running {
+    /// Kills it, if nobody has; its address is free afterwards.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        Ok(self.0.kill().await?)
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> anyhow::Result<i32> {
         Ok(i32::try_from(self.0.id().context("the gateway has ended by itself")?)?)

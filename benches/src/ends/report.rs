@@ -45,7 +45,12 @@ impl Report {
              \"lost\": accepted bytes thrown away."
         )?;
         for (title, scores) in [("Mutual TLS terminated", &self.terminated), ("Passed through", &self.raw)] {
-            writeln!(output, "\n{title}\n\n{}", self.table(scores))?;
+            writeln!(output, "\n{title}\n\n{}\n", self.table(scores))?;
+            for ((scenario, kind), score) in scores {
+                if let Some(example) = score.examples.first() {
+                    writeln!(output, "{} {scenario}: {example}", kind.name())?;
+                }
+            }
         }
         Ok(())
     }

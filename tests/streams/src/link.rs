@@ -132,7 +132,8 @@ impl Link {
         }
         let mut wire = forged.as_slice();
         if let Some(tls) = &mut self.tls {
-            while !wire.is_empty() && tls.read_tls(&mut wire).is_ok() && tls.process_new_packets().is_ok() {}
+            // It reads nothing behind a close_notify; then there is no alert, and the FIN has to do.
+            while matches!(tls.read_tls(&mut wire), Ok(1..)) && tls.process_new_packets().is_ok() {}
         }
         // What rustls can't read any more, we don't.
         self.end.get_or_insert(Seen::Left);
@@ -261,7 +262,7 @@ impl Link {
         while !wire.is_empty() && self.end.is_none() {
             let read = tls.read_tls(&mut wire);
             self.end = match tls.process_new_packets() {
-                _ if read.is_err() => Some(Seen::Broken),
+                _ if !matches!(read, Ok(1..)) => Some(Seen::Broken),
                 Ok(state) if state.peer_has_closed() => Some(Seen::Clean),
                 Ok(_) => None,
                 Err(Error::AlertReceived(alert)) => Some(Seen::Alert(u8::from(alert))),

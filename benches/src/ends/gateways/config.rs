@@ -136,15 +136,15 @@ pub(super) fn nginx(wanted: &Wanted<'_>) -> String {
         format!(
             "listen {gateway} ssl; ssl_certificate {folder}/gateway.pem; ssl_certificate_key {folder}/gateway.key; \
              ssl_client_certificate {folder}/ca.pem; ssl_verify_client on; ssl_protocols TLSv1.3; \
-             proxy_pass {endpoint};"
+             proxy_pass {endpoint}; proxy_half_close off;"
         )
     } else {
-        format!("listen {gateway}; ssl_preread on; proxy_pass $endpoint;")
+        format!("listen {gateway}; ssl_preread on; proxy_pass $endpoint; proxy_half_close on;")
     };
     format!(
         "load_module {NGINX_STREAM};\ndaemon off;\nmaster_process off;\npid {folder}/nginx.pid;\n\
          error_log {folder}/nginx.log;\nevents {{ worker_connections 2000; }}\n\
          stream {{\n  map $ssl_preread_server_name $endpoint {{ {SNI} {endpoint}; }}\n  \
-         server {{ {server} proxy_half_close on; proxy_timeout {idle}s; }}\n}}\n"
+         server {{ {server} proxy_timeout {idle}s; }}\n}}\n"
     )
 }
