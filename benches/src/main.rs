@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod cost;
+mod ends;
 mod revoke;
+mod verify;
 
 #[derive(Parser)]
 #[command(name = "landbridge-bench", version, about = "Measures and checks gateways, Landbridge and others")]
@@ -20,11 +22,15 @@ enum Command {
     Cost(cost::Arguments),
     /// How soon live connections are cut whose caller may no longer call
     Revoke(revoke::Arguments),
+    Verify(Box<verify::Verify>),
+    Ends(ends::Ends),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Revoke(arguments) => revoke::run(&arguments),
+        Command::Verify(verify) => verify.run(),
+        Command::Ends(ends) => ends.run(),
     }
 }

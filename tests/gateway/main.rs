@@ -19,6 +19,7 @@ mod proxy_protocol;
 mod races;
 mod reload;
 mod resumption;
+mod streams;
 mod subsets;
 mod terminate;
 mod updates;

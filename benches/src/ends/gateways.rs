@@ -1,0 +1,190 @@
+//! Each gateway, found, configured alike and started on loopback.
+
+mod config;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use landbridge_certs::issue::{Ca, CaOptions, LeafOptions};
+use landbridge_streams::Mode;
+use rustls_pki_types::UnixTime;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, interval};
+
+use crate::verify::{Files, Setup};
+
+/// The server name that leads to the endpoint.
+pub(super) const SNI: &str = "checker.example";
+/// Who calls.
+pub(super) const CALLER: &str = "spiffe://cluster.local/ns/default/sa/checker";
+
+/// A gateway that this program can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Landbridge,
+    Envoy,
+    Haproxy,
+    Nginx,
+}
+
+/// A gateway's configuration, certificates and addresses.
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    pub(crate) mode: Mode,
+    pub(crate) endpoint: SocketAddr,
+    program: PathBuf,
+    gateway: SocketAddr,
+    folder: TempDir,
+}
+
+/// A gateway that runs. It is killed when this is dropped.
+pub(crate) struct Running(Child);
+
+impl Kind {
+    pub(crate) const ALL: [Self; 4] = [Self::Landbridge, Self::Envoy, Self::Haproxy, Self::Nginx];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Landbridge => "landbridge",
+            Self::Envoy => "envoy",
+            Self::Haproxy => "haproxy",
+            Self::Nginx => "nginx",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| format!("expected landbridge, envoy, haproxy or nginx, not {name}"))
+    }
+}
+
+/// Where a gateway's program is, if it is installed; ours is beside this one unless somebody says otherwise.
+pub(crate) fn find(kind: Kind, landbridge: Option<&Path>) -> Option<PathBuf> {
+    if kind == Kind::Landbridge {
+        let beside = || Some(std::env::current_exe().ok()?.with_file_name("landbridge"));
+        return landbridge.map(Path::to_owned).or_else(beside).filter(|path| path.exists());
+    }
+    if kind == Kind::Nginx && !Path::new(config::NGINX_STREAM).exists() {
+        return None;
+    }
+    #[expect(clippy::disallowed_methods, reason = "a command looks for programs where its user would")]
+    let path = std::env::var_os("PATH")?;
+    // Daemons are installed where an ordinary user does not look.
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    places.map(|folder| folder.join(kind.name())).find(|path| path.is_file())
+}
+
+/// What a program says of its version, in a line.
+pub(crate) async fn version(program: &Path) -> anyhow::Result<String> {
+    let flag = if program.ends_with("nginx") || program.ends_with("haproxy") { "-v" } else { "--version" };
+    let said = Command::new(program).arg(flag).output().await?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    let line = text.lines().find(|line| line.contains(|char: char| char.is_ascii_digit()));
+    let line = line.unwrap_or_default().split(" - ").next().unwrap_or_default().trim();
+    Ok(line.rsplit_once("version: ").map_or(line, |(_, version)| version).to_owned())
+}
+
+impl Place {
+    /// Chooses addresses and writes what the gateway reads.
+    pub(crate) fn new(kind: Kind, program: PathBuf, mode: Mode) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let now = UnixTime::now();
+        let ca = Ca::root("checker", &CaOptions::new(now))?;
+        write(&folder, "ca.pem", &ca.certificate_pem())?;
+        let gateway = "spiffe://cluster.local/ns/istio-system/sa/eastwest";
+        for (name, uri) in [("client", CALLER), ("gateway", gateway)] {
+            let issued = ca.issue(&LeafOptions { uris: vec![uri.to_owned()], ..LeafOptions::new(now) })?;
+            write(&folder, &format!("{name}.pem"), &issued.chain_pem())?;
+            write(&folder, &format!("{name}.key"), &issued.key_pem())?;
+            write(&folder, &format!("{name}-both.pem"), &(issued.chain_pem() + &issued.key_pem()))?;
+        }
+        // Taken together, so that they differ; free again when this returns.
+        let (first, second) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+        let (gateway, endpoint) = (first.local_addr()?, second.local_addr()?);
+        Ok(Self { kind, mode, endpoint, program, gateway, folder })
+    }
+
+    /// What the checker has to know of it.
+    pub(crate) fn setup(&self) -> anyhow::Result<Setup> {
+        let path = |name: &str| self.folder.path().join(name);
+        let files = Files {
+            client: Some((path("client.pem"), path("client.key"))),
+            roots: Some(path("ca.pem")),
+            endpoint: None,
+        };
+        Setup::new(self.gateway, SNI, self.mode, files)
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(crate) async fn start(&self, idle: Duration) -> anyhow::Result<Running> {
+        let wanted = config::Wanted {
+            gateway: self.gateway,
+            endpoint: self.endpoint,
+            terminates: self.mode == Mode::Terminate,
+            idle,
+            folder: self.folder.path(),
+        };
+        let (file, text, arguments) = match self.kind {
+            Kind::Landbridge => ("landbridge.toml", config::landbridge(&wanted), vec!["run", "-c"]),
+            Kind::Envoy => {
+                let quiet = vec!["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"];
+                ("envoy.yaml", config::envoy(&wanted), quiet)
+            }
+            Kind::Haproxy => ("haproxy.cfg", config::haproxy(&wanted), vec!["-db", "-f"]),
+            Kind::Nginx => ("nginx.conf", config::nginx(&wanted), vec!["-e", "stderr", "-c"]),
+        };
+        write(&self.folder, file, &text)?;
+        let path = self.folder.path().join(file);
+        let log = fs::File::create(self.folder.path().join("log"))?;
+        let mut command = Command::new(&self.program);
+        command.args(arguments).arg(&path).current_dir(self.folder.path()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut child =
+            command.spawn().with_context(|| format!("{} does not start", self.program.display()))?;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut tick = interval(Duration::from_millis(20));
+        loop {
+            tick.tick().await;
+            if let Some(status) = child.try_wait()? {
+                return Err(anyhow!("{} ended at once, with {status}: {}", self.kind.name(), self.log()));
+            }
+            if TcpStream::connect(self.gateway).await.is_ok() {
+                return Ok(Running(child));
+            }
+            if Instant::now() > deadline {
+                bail!("{} does not listen: {}", self.kind.name(), self.log());
+            }
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Running {
+    /// Kills it, if nobody has; its address is free afterwards.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        Ok(self.0.kill().await?)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> anyhow::Result<i32> {
+        Ok(i32::try_from(self.0.id().context("the gateway has ended by itself")?)?)
+    }
+}
+
+fn write(folder: &TempDir, name: &str, text: &str) -> anyhow::Result<()> {
+    let path = folder.path().join(name);
+    fs::write(&path, text)?;
+    Ok(fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?)
+}
