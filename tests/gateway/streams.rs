@@ -47,12 +47,12 @@ impl Scene {
             ),
         };
         let gateway = world.gateway(&format!("{head}{service}")).await;
-        let sleep = world.sleep_svid();
+        let identity = world.sleep_svid();
         let caller = Caller {
             gateway: gateway.address,
             sni: ServerName::try_from(HTTPBIN).unwrap(),
             mode,
-            tls: client_config(Some((&sleep.chain, &sleep.key)), &world.local.bundle()).unwrap(),
+            tls: client_config(Some((&identity.chain, &identity.key)), &world.local.bundle()).unwrap(),
             run: 1,
             patience: PATIENCE,
             board,

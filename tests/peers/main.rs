@@ -17,4 +17,5 @@ mod openssl;
 mod refused;
 mod san;
 mod three_clusters;
+mod truncated;
 mod upstream_envoy;
