@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 
 use crate::scene::told;
 
-const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+pub(crate) const NGINX_STREAM: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 /// Fills the places that both configurations have and writes the file.
 fn write(world: &World, gateway: &TestGateway, file: &str, template: &str) {

@@ -18,4 +18,5 @@ mod refused;
 mod resumption;
 mod san;
 mod three_clusters;
+mod truncated;
 mod upstream_envoy;

@@ -71,7 +71,8 @@ impl Kind {
 pub(crate) fn find(kind: Kind, landbridge: Option<&Path>) -> Option<PathBuf> {
     if kind == Kind::Landbridge {
         let beside = || Some(std::env::current_exe().ok()?.with_file_name("landbridge"));
-        return landbridge.map(Path::to_owned).or_else(beside).filter(|path| path.exists());
+        // It is started in another folder.
+        return landbridge.map(Path::to_owned).or_else(beside)?.canonicalize().ok();
     }
     if kind == Kind::Nginx && !Path::new(config::NGINX_STREAM).exists() {
         return None;

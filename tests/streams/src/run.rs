@@ -5,7 +5,6 @@ mod endpoint;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -18,9 +17,6 @@ use crate::score::Score;
 
 pub use caller::Caller;
 pub use endpoint::Endpoint;
-
-/// How long an endpoint's record may come after the client's.
-const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// What the gateway does with the client's TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,7 +121,8 @@ async fn one(
         score.add(&client, &judge(None, &client));
         return score;
     };
-    let server = timeout(AFTERMATH, endpoint.record(connection)).await.ok();
+    // What the gateway has queued may come much later than the client's end, above all on a busy machine.
+    let server = timeout(caller.patience, endpoint.record(connection)).await.ok();
     score.add(&client, &judge(server.as_ref().map(Record::sent), &client));
     match server {
         Some(server) => score.add(&server, &judge(Some(client.sent()), &server)),

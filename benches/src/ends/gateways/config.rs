@@ -136,7 +136,7 @@ pub(super) fn nginx(wanted: &Wanted<'_>) -> String {
         format!(
             "listen {gateway} ssl; ssl_certificate {folder}/gateway.pem; ssl_certificate_key {folder}/gateway.key; \
              ssl_client_certificate {folder}/ca.pem; ssl_verify_client on; ssl_protocols TLSv1.3; \
-             proxy_pass {endpoint}; proxy_half_close off;"
+             proxy_pass {endpoint}; proxy_half_close on;"
         )
     } else {
         format!("listen {gateway}; ssl_preread on; proxy_pass $endpoint; proxy_half_close on;")
