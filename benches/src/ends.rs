@@ -1,6 +1,5 @@
 //! `ends`: what each gateway that is installed here makes of every end of a stream.
 
-mod gateways;
 mod report;
 
 use std::path::PathBuf;
@@ -11,8 +10,8 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use landbridge_streams::{Load, Mode, Scenario, Score};
 
+use crate::gateways::{self, Kind, Place, Running};
 use crate::verify::perform;
-use gateways::{Kind, Place, Running};
 use report::Report;
 
 /// Long enough for nothing but a connection that is meant to fall silent.

@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 
 mod cost;
 mod ends;
+mod flood;
+mod gateways;
 mod revoke;
 mod verify;
 
@@ -24,6 +26,8 @@ enum Command {
     Revoke(revoke::Arguments),
     Verify(Box<verify::Verify>),
     Ends(ends::Ends),
+    /// How gateways serve their callers while strangers flood them
+    Flood(flood::Arguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -32,5 +36,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Revoke(arguments) => revoke::run(&arguments),
         Command::Verify(verify) => verify.run(),
         Command::Ends(ends) => ends.run(),
+        Command::Flood(arguments) => flood::run(&arguments),
     }
 }

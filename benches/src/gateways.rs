@@ -21,9 +21,9 @@ use tokio::time::{Instant, interval};
 use crate::verify::{Files, Setup};
 
 /// The server name that leads to the endpoint.
-pub(super) const SNI: &str = "checker.example";
+pub(crate) const SNI: &str = "checker.example";
 /// Who calls.
-pub(super) const CALLER: &str = "spiffe://cluster.local/ns/default/sa/checker";
+pub(crate) const CALLER: &str = "spiffe://cluster.local/ns/default/sa/checker";
 
 /// A gateway that this program can start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +40,7 @@ pub(crate) struct Place {
     pub(crate) mode: Mode,
     pub(crate) endpoint: SocketAddr,
     program: PathBuf,
-    gateway: SocketAddr,
+    pub(crate) gateway: SocketAddr,
     folder: TempDir,
 }
 
@@ -123,6 +123,11 @@ impl Place {
             endpoint: None,
         };
         Setup::new(self.gateway, SNI, self.mode, files)
+    }
+
+    /// What a file of its folder holds: `ca.pem`, and the client's `client.pem` and `client.key`.
+    pub(crate) fn read(&self, name: &str) -> anyhow::Result<String> {
+        fs::read_to_string(self.folder.path().join(name)).with_context(|| format!("no {name}"))
     }
 
     /// Starts it, and waits until it listens.
