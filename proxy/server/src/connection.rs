@@ -72,6 +72,7 @@ async fn story(
     record: &mut Record,
 ) -> Result<Ended, Refusal> {
     let behind = proxy_protocol::announced(shared, &tcp, record).await?;
+    live.come_from(record.client());
     let _share = shared.admission.sources.add(&record.source().into()).map_err(Refusal::reset)?;
     let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;
 
@@ -106,7 +107,7 @@ async fn story(
         Err(reason) => return Err(downstream.refuse(Refusal::reset(reason))),
     };
     let expiry = svid.as_ref().filter(|_| service.close_on_cert_expiry).map(|svid| svid.not_after);
-    live.stand(Standing { caller, svid, sni });
+    live.stand(Standing { caller, svid, sni, service: service.name.clone() });
     // From here on a change finds this connection; one that came before it is made up for now.
     updates::reconsider(shared, live, generation.number);
     if let Some(ending) = live.ending() {

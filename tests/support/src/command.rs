@@ -32,16 +32,15 @@ impl Running {
     ///
     /// The configuration should use port 0 for everything.
     pub fn start(binary: &str, config: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(binary)
-            .arg("run")
-            .arg("-c")
-            .arg(config)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(binary);
+        command.arg("run").arg("-c").arg(config).args(arguments);
+        Self::of(command)
+    }
+
+    /// As [`start`](Self::start), by a command that comes to run the binary.
+    pub fn of(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (told, events) = channel();
         thread::spawn(move || {
@@ -83,6 +82,13 @@ impl Running {
         }
     }
 
+    /// Where it is administered: an address, or `unix:` and a path.
+    pub fn admin(&self) -> String {
+        let line = self.seen.iter().find(|line| line.contains("listening for administration"));
+        let (_, rest) = line.expect("it was told at the start").split_once("address=").unwrap();
+        rest.split_whitespace().next().unwrap().to_owned()
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -99,6 +105,11 @@ impl Running {
             other => panic!("no test sends {other} yet"),
         };
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// What it said so far, as far as it was waited for.
+    pub fn said(&self) -> &[String] {
+        &self.seen
     }
 
     /// Waits for the process to end; returns how, and its access log.
