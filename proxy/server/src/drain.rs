@@ -195,8 +195,7 @@ mod tests {
         for connection in 0..10_000 {
             let at = drain.cut_at(salt, connection).unwrap();
             assert!(at >= Duration::from_millis(21_500) && at < Duration::from_secs(24), "{at:?}");
-            let into = at - Duration::from_millis(21_500);
-            tenths[usize::try_from(into.as_millis() / 250).unwrap()] += 1;
+            tenths[usize::try_from((at.as_millis() - 21_500) / 250).unwrap()] += 1;
         }
         assert!(tenths.iter().all(|count| (800..1200).contains(count)), "{tenths:?}");
     }
