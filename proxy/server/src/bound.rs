@@ -159,7 +159,7 @@ impl Worker {
             () = now.cancelled() => cut_now(&shared, &connections).await,
             left = end(&shared, &connections, drain, asked) => left,
         };
-        let cut = drain::newly_cut(&shared) + left;
+        let cut = drain::newly_cut(&shared, left);
         if shared.workers.fetch_sub(1, Ordering::Relaxed) == 1 {
             shared.enter(Phase::Stopped);
         }

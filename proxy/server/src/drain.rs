@@ -169,12 +169,14 @@ pub(crate) fn progress(shared: &Shared) -> Option<Draining> {
     })
 }
 
-/// How many were cut that no worker has told of yet: those whose outcome says so, hence as many as the log and
-/// the metrics say.
-pub(crate) fn newly_cut(shared: &Shared) -> usize {
+/// How many were cut that no worker has told of yet: those whose outcome says so, hence as many as the log and the
+/// metrics say, and the `left` ones of this worker, whose outcomes come when its runtime is dropped.
+pub(crate) fn newly_cut(shared: &Shared, left: usize) -> usize {
     let cut = shared.counters.ended(Reason::Drained);
     let told = shared.stopping.told.fetch_max(cut, Ordering::Relaxed);
-    usize::try_from(cut.saturating_sub(told)).unwrap_or(usize::MAX)
+    // Told of now, so that another worker that finds their outcomes does not tell of them again.
+    shared.stopping.told.fetch_add(left as u64, Ordering::Relaxed);
+    usize::try_from(cut.saturating_sub(told)).unwrap_or(usize::MAX) + left
 }
 
 #[cfg(test)]
