@@ -1,6 +1,7 @@
 //! Administration over HTTP: what it tells, what it does, and for whom.
 
 use std::fs;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -291,4 +292,15 @@ async fn an_address_that_others_reach_is_warned_of_and_nobody_changes_anything_t
         .unwrap();
     let said = String::from_utf8(validated.stdout).unwrap();
     assert!(validated.status.success() && said.contains("warning: admin.address"), "{said}");
+
+    // From an address of this machine that is not a loopback one, where there is any; nothing is sent to find out.
+    let probe = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let Ok(own) = probe.connect("192.0.2.1:9").and_then(|()| probe.local_addr()) else { return };
+    let admin: SocketAddr = scene.running.admin().parse().unwrap();
+    let from_outside = SocketAddr::new(own.ip(), admin.port()).to_string();
+    let request =
+        |line: &str| format!("{line} HTTP/1.1\r\nhost: localhost\r\n{INTENT}connection: close\r\n\r\n");
+    assert_eq!(http_say(&from_outside, &request("GET /live")).0, 200);
+    let (status, _, body) = http_say(&from_outside, &request("POST /drain"));
+    assert_eq!((status, &*body), (403, "expected a client on this machine\n"));
 }
