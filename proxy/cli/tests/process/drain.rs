@@ -1,8 +1,11 @@
 //! Draining a real process: by signal, by the admin API and by `landbridge drain`.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use landbridge_testkit::client::Saw;
 use landbridge_testkit::command::{Running, http_get, http_say};
@@ -10,6 +13,7 @@ use landbridge_testkit::server::{Endpoint, Server};
 use landbridge_testkit::wire::{Wire, noise};
 use landbridge_testkit::world::{HTTPBIN, World};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::{LANDBRIDGE, PORTS};
 
@@ -276,4 +280,55 @@ async fn the_command_waits_for_the_end_and_tells_how_far_it_is() {
     assert_eq!(output.status.code(), Some(2));
     let output = Command::new(LANDBRIDGE).args(["drain", "--wait=soon"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_are_replaced_one_by_one_under_load_lose_no_byte_and_refuse_nobody() {
+    let world = World::default();
+    let endpoint = Server::echo().await;
+    let drain = "[timeouts]\ndrain_lag = \"3s\"\ndrain = \"1h\"\n";
+    let toml = PORTS.to_owned() + &World::head() + &World::httpbin(&[endpoint.address], "") + drain;
+    world.folder.write("gateway.toml", &toml);
+    let start = || {
+        let running =
+            Running::start(LANDBRIDGE, &world.folder.path().join("gateway.toml"), &["--workers", "2"]);
+        while http_get(running.health, "/healthz/ready").0 != 200 {}
+        running
+    };
+    let mut replicas = VecDeque::from([start(), start()]);
+    let addresses = |replicas: &VecDeque<Running>| replicas.iter().map(|it| it.address).collect::<Vec<_>>();
+    let (balanced, _) = watch::channel(addresses(&replicas));
+    let over = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..6)
+        .map(|client| {
+            let (sidecar, balanced, over) = (world.sidecar(), balanced.subscribe(), over.clone());
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let ready = balanced.borrow().clone();
+                    let address = ready[calls % ready.len()];
+                    let bytes = noise(32 * 1024, (client * 1_000_000 + calls) as u64);
+                    assert_eq!(sidecar.ask(address, HTTPBIN, &bytes).await, Ok(bytes));
+                    calls += 1;
+                }
+                calls
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        let mut old = replicas.pop_front().unwrap();
+        replicas.push_back(start());
+        old.signal("TERM");
+        // As a load balancer notices it: while the replica still accepts.
+        while http_get(old.health, "/healthz/ready").0 == 200 {}
+        balanced.send_replace(addresses(&replicas));
+        let stopped = old.event("stopped");
+        assert!(stopped.contains("cut=0"), "{stopped}");
+        let (status, log) = old.ended();
+        assert_eq!((status.code(), log.len()), (Some(0), flags(&log, "-")));
+    }
+    over.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert!(client.await.unwrap() > 0);
+    }
 }
