@@ -224,3 +224,6 @@ fn detail(error: &Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;
