@@ -80,6 +80,7 @@ pub use landbridge_core::{
     Outcome, Reason, Service, Snapshot, config, outcome, policy, service, sni, spiffe,
 };
 pub use observer::{Observer, Opened, Traffic};
+pub use proxy_protocol::{ProxyHeader, ProxyHeaderError, proxy_header};
 pub use shared::Phase;
 
 /// The examples of docs/embedding.md, compiled and run.
