@@ -53,3 +53,6 @@ pub(crate) fn quoted(text: &str) -> String {
     }
     format!("{shown:?}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ pub(crate) fn service(allow: &[&str]) -> Service {
 }
 
 /// Where [`SNI`] leads.
-fn route(service: Service) -> Arc<Route> {
+pub(crate) fn route(service: Service) -> Arc<Route> {
     let snapshot = Snapshot::new(vec![service]).unwrap();
     Table::compile(&snapshot, &Answers::new(), &Table::default()).find(SNI).unwrap().clone()
 }

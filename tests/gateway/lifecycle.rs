@@ -6,7 +6,8 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
 use landbridge::outcome::{Flag, Reason};
-use landbridge::{Drain, Drained, Outcome, Phase};
+use landbridge::service::Mode;
+use landbridge::{Drain, Drained, Outcome, Phase, Stage};
 use landbridge_testkit::client::Saw;
 use landbridge_testkit::gateway::{Loaded, TestGateway, observed};
 use landbridge_testkit::server::{Endpoint, Server};
@@ -138,6 +139,82 @@ async fn now_means_at_once_for_streams_and_handshakes_alike() {
         assert_eq!(scene.gateway.outcome().await.reason, Reason::Drained);
     }
     refused(scene.gateway.address).await;
+}
+
+#[tokio::test]
+async fn whoever_loses_patience_with_a_drain_ends_it_at_once_and_every_connection_is_told_of() {
+    let mut scene = Scene::set().await;
+    let mut silent = Wire::dial(scene.gateway.address).await;
+    scene.gateway.until("a second connection", |handle| handle.active() == 2).await;
+    scene.gateway.drain(Drain { lag: LONG, deadline: Some(LONG) });
+    scene.gateway.until("draining", |handle| handle.phase() == Phase::Draining).await;
+    scene.stream_works().await;
+    scene.gateway.handle.end_now();
+    let ends = (scene.client.end().await, scene.server.end().await, silent.end().await);
+    assert_eq!(ends, (Saw::Reset, Saw::Reset, Saw::Reset));
+    assert_eq!(scene.gateway.stopped().await, Drained { open: 2, cut: 2 });
+    for _ in 0..2 {
+        assert_eq!(scene.gateway.outcome().await.reason, Reason::Drained);
+    }
+    assert_eq!(scene.gateway.handle.draining().unwrap().cut, 2);
+}
+
+#[tokio::test]
+async fn a_gateway_that_serves_can_be_ended_at_once_too() {
+    let mut scene = Scene::set().await;
+    scene.gateway.handle.end_now();
+    assert_eq!((scene.client.end().await, scene.server.end().await), (Saw::Reset, Saw::Reset));
+    assert_eq!(scene.gateway.stopped().await, Drained { open: 1, cut: 1 });
+    assert_eq!(scene.gateway.outcome().await.reason, Reason::Drained);
+    refused(scene.gateway.address).await;
+}
+
+#[tokio::test]
+async fn how_far_a_drain_is_can_be_asked_at_any_time() {
+    let mut scene = Scene::set().await;
+    let handle = scene.gateway.handle.clone();
+    assert_eq!(handle.draining(), None);
+    scene.gateway.drain(Drain { lag: LONG, deadline: Some(2 * LONG) });
+    scene.gateway.until("draining", |handle| handle.draining().is_some()).await;
+    let began = handle.draining().unwrap();
+    assert_eq!((began.open_at_start, began.open, began.ended, began.cut), (1, 1, 0, 0));
+    assert!(began.lag_left <= LONG && began.deadline_left.unwrap() > LONG);
+    let mut late = Wire::secure(&scene.world.sidecar(), scene.gateway.address, HTTPBIN).await;
+    let mut late_server = scene.endpoint.accept().await;
+    late.finish().await;
+    late_server.finish().await;
+    scene.gateway.until("one has ended", |handle| handle.draining().unwrap().ended == 1).await;
+    scene.stream_ends_cleanly().await;
+    scene.gateway.until("both have ended", |handle| handle.draining().unwrap().ended == 2).await;
+    handle.end_now();
+    assert_eq!(scene.gateway.stopped().await, Drained { open: 1, cut: 0 });
+    let over = handle.draining().unwrap();
+    assert_eq!((over.open_at_start, over.open, over.ended, over.cut), (1, 0, 2, 0));
+}
+
+#[tokio::test]
+async fn who_is_connected_and_what_is_served_can_be_asked() {
+    let mut scene = Scene::set().await;
+    scene.stream_works().await;
+    let handle = scene.gateway.handle.clone();
+    let _silent = Wire::dial(scene.gateway.address).await;
+    scene.gateway.until("a second connection", |handle| handle.active() == 2).await;
+    let open = handle.connections(0, 10);
+    let [stream, silent] = &open[..] else { panic!("{open:?}") };
+    assert_eq!((stream.stage, stream.received, stream.sent), (Stage::Open, 4, 4));
+    assert_eq!(stream.service.as_deref(), Some("httpbin.default.svc.cluster.local:8000"));
+    let identity = stream.identity.as_ref().unwrap();
+    assert_eq!(identity.id.to_string(), "spiffe://cluster.local/ns/default/sa/sleep");
+    assert!(stream.client.unwrap().ip().is_loopback());
+    assert_eq!((silent.stage, &silent.service, &silent.identity), (Stage::Handshake, &None, &None));
+    assert_eq!(handle.connections(stream.id, 1)[0].id, silent.id);
+    assert!(handle.connections(silent.id, 10).is_empty());
+
+    let services = handle.services("", 10);
+    let [service] = &services[..] else { panic!("{services:?}") };
+    assert_eq!(&*service.name, "httpbin.default.svc.cluster.local:8000");
+    assert_eq!((service.mode, service.endpoints.usable, service.endpoints.failing), (Mode::Terminate, 1, 0));
+    assert!(handle.services(&service.name, 10).is_empty() && handle.services("", 0).is_empty());
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ bundle = "ca.pem"
 [timeouts]
 idle = "{idle}s"
 half_close = "{idle}s"
+[admin]
+address = "127.0.0.1:0"
 [health]
 address = "127.0.0.1:0"
 [metrics]

@@ -106,6 +106,8 @@ impl Scene {
             r#"
 [listener]
 address = "127.0.0.1:0"
+[admin]
+address = "127.0.0.1:0"
 [health]
 address = "127.0.0.1:0"
 [metrics]

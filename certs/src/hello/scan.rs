@@ -51,6 +51,9 @@ impl Scan {
 
     /// Looks at what is new in `raw`; returns the offset at which a whole hello ends.
     pub(super) fn advance(&mut self, raw: &[u8]) -> Result<Option<usize>, Fault> {
+        let most = self.cap.saturating_mul(2);
+        // One byte more than may come: what is behind it would be refused in pieces, and so it is at once.
+        let raw = raw.get(..=most).unwrap_or(raw);
         loop {
             if self.left == 0 {
                 let Some(header) = raw.get(self.at..).and_then(<[u8]>::first_chunk::<RECORD_HEADER>) else {
@@ -77,7 +80,7 @@ impl Scan {
                 _ => {}
             }
         }
-        if raw.len() > self.cap.saturating_mul(2) {
+        if raw.len() > most {
             return Err(Fault::TooLarge);
         }
         Ok(None)

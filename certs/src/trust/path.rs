@@ -237,3 +237,6 @@ fn detail(error: &Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,10 +62,14 @@ fn day() -> Validity {
 mod algorithms;
 mod bounds;
 mod constraints;
+mod ends;
 mod entries;
 mod leaves;
 mod loading;
 mod paths;
 mod points;
 mod revocation;
+mod sessions;
+mod shown;
+mod telling;
 mod tickets;

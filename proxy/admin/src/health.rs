@@ -8,7 +8,7 @@ use hyper::{Method, Response, StatusCode};
 use landbridge::{Handle, Phase};
 use tokio::net::TcpListener;
 
-use crate::http::{serve, text};
+use crate::http::{Listener, serve, text};
 
 /// Answers `GET /healthz/ready` and `GET /healthz/live` (`/ready` and `/live` for short) until it is
 /// dropped.
@@ -19,8 +19,25 @@ use crate::http::{serve, text};
 /// # Cancel safety
 /// Dropping the future closes the listener.
 pub async fn serve_health(listener: TcpListener, gateway: Handle) {
-    serve(listener, move |request| ready(answer(request.method(), request.uri().path(), gateway.phase())))
-        .await;
+    serve(Listener::Tcp(listener), move |request, _| {
+        ready(answer(request.method(), request.uri().path(), gateway.phase()))
+    })
+    .await;
+}
+
+/// Whether traffic should be sent here, and if not, why.
+pub(crate) fn ready_or_not(phase: Phase) -> Response<Full<Bytes>> {
+    match phase {
+        Phase::Serving => text(StatusCode::OK, "ready\n"),
+        Phase::Starting => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting\n"),
+        Phase::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: draining\n"),
+        Phase::Stopped => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: stopped\n"),
+    }
+}
+
+/// What whoever runs answers.
+pub(crate) fn live() -> Response<Full<Bytes>> {
+    text(StatusCode::OK, "live\n")
 }
 
 fn answer(method: &Method, path: &str, phase: Phase) -> Response<Full<Bytes>> {
@@ -29,13 +46,8 @@ fn answer(method: &Method, path: &str, phase: Phase) -> Response<Full<Bytes>> {
         "/healthz/ready" | "/ready" | "/healthz/live" | "/live" if !readable => {
             text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n")
         }
-        "/healthz/ready" | "/ready" => match phase {
-            Phase::Serving => text(StatusCode::OK, "ready\n"),
-            Phase::Starting => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting\n"),
-            Phase::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: draining\n"),
-            Phase::Stopped => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: stopped\n"),
-        },
-        "/healthz/live" | "/live" => text(StatusCode::OK, "live\n"),
+        "/healthz/ready" | "/ready" => ready_or_not(phase),
+        "/healthz/live" | "/live" => live(),
         _ => text(StatusCode::NOT_FOUND, "try /healthz/ready or /healthz/live\n"),
     }
 }

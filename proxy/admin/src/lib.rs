@@ -2,9 +2,12 @@
 //!
 //! Kept out of the gateway's own crate, so that who embeds it does not link an HTTP server.
 
+mod api;
 mod health;
 mod http;
 mod metrics;
 
+pub use api::{Administered, DrainOrdered, Order, Reloaded, serve_admin};
 pub use health::serve_health;
+pub use http::Listener;
 pub use metrics::{Build, Metrics, MetricsError, Update, Watched, serve_metrics};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use landbridge_core::spiffe::SpiffeId;
 
+use crate::ask::Place;
 use crate::report_format::ReportFormat;
 
 /// A cross-cluster east-west TCP/mTLS gateway: routes by SNI, knows who calls, loses nothing.
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Explain(Explain),
     Check(Check),
     Probe(Probe),
+    Drain(Drain),
     Demo(Demo),
     /// Make, read and check certificates: a small CA for tests and small meshes.
     Certs(crate::certs::Certs),
@@ -42,8 +44,8 @@ pub(crate) enum Command {
 
 /// Serve until told to stop.
 ///
-/// TERM drains: readiness fails at once, streams end by themselves up to timeouts.drain, and the rest is cut.
-/// HUP reloads the file, certificates and CRLs. USR1 reopens the access log.
+/// TERM drains: readiness fails at once, streams end by themselves up to timeouts.drain, and the rest is cut. A
+/// second one ends at once. INT drains for at most 2 s. HUP reloads the file, certificates and CRLs. USR1 reopens the access log.
 ///
 /// Exits 0 after a drain, 1 if it could not start or go on, 2 for a wrong use.
 #[derive(Debug, Args)]
@@ -65,6 +67,14 @@ pub(crate) struct Run {
     /// Exit 3 instead of 0 if any connection was cut at the drain deadline.
     #[arg(long, env = "LANDBRIDGE_STRICT_EXIT")]
     pub(crate) strict_exit: bool,
+    /// Where Kubernetes reads a container's last words: how many connections were cut. Not made if it is not there.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "LANDBRIDGE_TERMINATION_LOG",
+        default_value = "/dev/termination-log"
+    )]
+    pub(crate) termination_log: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -160,6 +170,39 @@ pub(crate) struct Probe {
     /// How long all of it may take.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: std::time::Duration,
+}
+
+/// Ask a running gateway to drain, as SIGTERM would, and wait for its end if that is wanted.
+///
+/// With --wait it prints how far the gateway is whenever that changes, until it has stopped, or for as long as given.
+/// Asking twice ends nothing sooner. What it asks is [admin] address, over TCP from the same machine only.
+///
+/// Exits 0 if the gateway drains, or with --wait has stopped; 1 if it can't be asked, refuses, or has not stopped in
+/// time; 2 for a wrong use.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  landbridge drain --wait=30s
+  landbridge drain --wait --admin unix:/run/landbridge/admin.sock")]
+pub(crate) struct Drain {
+    /// Wait until it has stopped, for at most this long.
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        value_parser = humantime::parse_duration
+    )]
+    #[expect(clippy::option_option, reason = "whether to wait, and whether there is a limit")]
+    pub(crate) wait: Option<Option<std::time::Duration>>,
+    /// Where it is administered: http://HOST:PORT or unix:/path.
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "LANDBRIDGE_ADMIN",
+        default_value = "http://127.0.0.1:15000",
+        value_parser = str::parse::<Place>
+    )]
+    pub(crate) admin: Place,
 }
 
 /// Show it all on this machine: two clusters, a sidecar, a gateway, and a caller that is refused.

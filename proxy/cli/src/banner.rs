@@ -7,6 +7,8 @@ use landbridge::policy::{Grant, Policy};
 use landbridge::service::{Mode, Service};
 use landbridge::{Desired, Handle};
 
+use crate::listen::AdminPlace;
+
 /// Services that are listed by name; more are counted.
 const LISTED: usize = 20;
 
@@ -15,6 +17,7 @@ pub(crate) struct Listening<'a> {
     pub(crate) mtls: &'a [SocketAddr],
     pub(crate) health: SocketAddr,
     pub(crate) metrics: SocketAddr,
+    pub(crate) admin: &'a AdminPlace,
 }
 
 /// Says it in the event log, one line per fact.
@@ -33,6 +36,7 @@ pub(crate) fn print(config: &Config, desired: &Desired, gateway: &Handle, listen
     }
     tracing::info!(address = %listening.health, "listening for health: GET /healthz/ready, /healthz/live");
     tracing::info!(address = %listening.metrics, "listening for metrics: GET /stats/prometheus, /metrics");
+    tracing::info!(address = %listening.admin, "listening for administration: GET /help");
     if let Some(own) = desired.credentials.own() {
         let id = own.id().map_or_else(|| "no SPIFFE ID".to_owned(), ToString::to_string);
         tracing::info!(identity = id, "identity of the gateway");
@@ -53,7 +57,14 @@ pub(crate) fn print(config: &Config, desired: &Desired, gateway: &Handle, listen
     if services.len() > LISTED {
         tracing::info!(more = services.len() - LISTED, "serves further services");
     }
-    tracing::info!("takes on {}", gateway.capacity());
+    let capacity = gateway.capacity();
+    if let Some(asked) = config.gateway.limits.connections.filter(|asked| *asked > capacity.connections) {
+        tracing::warn!(
+            asked,
+            "limits.connections is more than the open files carry; raise their limit (ulimit -n, LimitNOFILE=)"
+        );
+    }
+    tracing::info!("takes on {capacity}");
 }
 
 fn allowed(service: &Service) -> String {

@@ -2,11 +2,13 @@
 
 mod access_log;
 mod args;
+mod ask;
 mod banner;
 mod certs;
 mod check;
 mod config;
 mod demo;
+mod drain;
 mod explain;
 mod harden;
 mod life;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::explain(&explain),
         Command::Check(check) => check::check(&check),
         Command::Probe(probe) => probe::probe(&probe),
+        Command::Drain(drain) => drain::drain(&drain),
         Command::Demo(demo) => demo::demo(&demo),
         Command::Certs(certs) => certs::certs(&certs),
         Command::Config(print) => config::config(&print),

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 /// The exit code of a wrong use.
 const USAGE: u8 = 2;
+/// How much of a line is shown, in characters.
+const SHOWN: usize = 200;
 
 /// Prints a text; a reader who has seen enough of it, such as `head`, is no error.
 ///
@@ -23,4 +25,10 @@ pub(crate) fn print(text: &[u8]) -> anyhow::Result<()> {
 pub(crate) fn misused(message: &str) -> ExitCode {
     eprintln!("landbridge: {message}");
     ExitCode::from(USAGE)
+}
+
+/// The first line of an answer, without control characters, as much of it as is worth showing.
+pub(crate) fn first_line(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
+    text.lines().next().unwrap_or_default().chars().filter(|it| !it.is_control()).take(SHOWN).collect()
 }

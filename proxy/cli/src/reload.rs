@@ -4,36 +4,41 @@ use std::path::Path;
 
 use landbridge::Desired;
 use landbridge::config::GatewayConfig;
-use landbridge_admin::{Metrics, Update};
+use landbridge_admin::{Metrics, Reloaded, Update};
 use tokio::sync::watch;
 
 use crate::load::load;
 use crate::watch::{Change, Watch};
 
+/// What a reload does not change.
+const LATER: &str = "node, listener, tls, endpoints, timeouts and limits take effect at a restart; services, identities and trust are applied now";
+
 /// Reads everything anew; one change if all of it is in order, none if not.
+///
+/// `running` is what is in force until a restart.
 pub(crate) fn reload(
     path: &Path,
     running: &GatewayConfig,
     updates: &watch::Sender<Desired>,
     metrics: &Metrics,
     watch: &mut Watch,
-) {
+) -> Reloaded {
     match load(path) {
         Ok(loaded) => {
-            for warning in &loaded.warnings {
-                tracing::warn!("{warning}");
-            }
+            let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
             let mut fresh = loaded.config.gateway.clone();
             fresh.node.id.clone_from(&running.node.id);
             if fresh != *running {
-                tracing::warn!(
-                    "node, listener, tls, endpoints, timeouts and limits take effect at a restart; services, identities and trust are applied now"
-                );
+                warnings.push(LATER.to_owned());
+            }
+            for warning in &warnings {
+                tracing::warn!("{warning}");
             }
             watch.follow(loaded.units.clone(), loaded.credentials.clone());
             updates.send_replace(loaded.desired());
             metrics.config_file(Update::Applied);
             metrics.certificates(Update::Applied);
+            Reloaded::Applied { warnings }
         }
         Err(complaints) => {
             for complaint in &complaints {
@@ -44,6 +49,7 @@ pub(crate) fn reload(
             if complaints.iter().any(|complaint| complaint.is_about_another(path)) {
                 metrics.certificates(Update::Refused);
             }
+            Reloaded::Refused { problems: complaints.iter().map(ToString::to_string).collect() }
         }
     }
 }

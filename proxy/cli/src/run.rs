@@ -1,5 +1,9 @@
 //! `landbridge run`: one process, from its configuration file to its exit code.
 
+mod control;
+mod last_words;
+mod progress;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -9,22 +13,27 @@ use std::thread;
 use anyhow::{Context, bail};
 use landbridge::config::EventFormat;
 use landbridge::{Bound, Drain, Drained, Gateway, Inputs, Worker};
-use landbridge_admin::{Metrics, Update, Watched, serve_health, serve_metrics};
+use landbridge_admin::{Administered, Metrics, Update, Watched, serve_admin, serve_health, serve_metrics};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::access_log::AccessLog;
 use crate::args::{LogFormat, Run};
 use crate::banner::Listening;
 use crate::harden::harden;
-use crate::listen::listen;
+use crate::listen::{listen, listen_for_admin};
 use crate::load::{Complaint, Loaded, load};
 use crate::observers::Observers;
-use crate::reload::{reload, renew};
-use crate::signals::{Request, Signals, stop};
+use crate::signals::Signals;
 use crate::watch::Watch;
 use crate::{banner, logging, version};
+
+use self::control::{Control, stop};
+use self::last_words::{LastWords, leave};
+
+/// Orders that wait for the control loop; who sends more waits too.
+const ORDERS: usize = 16;
 
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let hardening = harden();
@@ -48,17 +57,16 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
 
     // The control runtime: signals, reloads, health. Connections live on the workers' own.
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let cut = runtime.block_on(serve(arguments, loaded))?;
-    Ok(if arguments.strict_exit && cut > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    let words = runtime.block_on(serve(arguments, loaded))?;
+    Ok(if arguments.strict_exit && words.cut > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 
-async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
+async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     let process = loaded.config.process.clone();
     let node = &loaded.config.gateway.node;
     let access_log = AccessLog::open(&process.log, node).context("cannot open the access log")?;
     let access_log = Arc::new(access_log);
-    let mut signals = Signals::install(Drain::from(&loaded.config.gateway.timeouts))
-        .context("cannot listen for signals")?;
+    let signals = Signals::install().context("cannot listen for signals")?;
 
     let metrics = Arc::new(Metrics::new(version::BUILD, &node.cluster)?);
     metrics.config_file(Update::Applied);
@@ -66,41 +74,43 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<usize> {
 
     let desired = loaded.desired();
     let (updates, state) = watch::channel(desired.clone());
-    let gateway_config = loaded.config.gateway.clone();
+    let config = loaded.config.gateway.clone();
     let observer = Arc::new(Observers(vec![access_log.clone(), metrics.clone()]));
-    let bound = Gateway::new(gateway_config.clone(), Inputs { state, observer })?.bind().await?;
+    let bound = Gateway::new(config.clone(), Inputs { state, observer })?.bind().await?;
     let gateway = bound.handle();
     let (health, health_address) = bind(process.health, "health").await?;
     let (scrapes, metrics_address) = bind(process.metrics, "metrics").await?;
+    let (admin, admin_place) = listen_for_admin(&process.admin).await?;
     tokio::spawn(serve_health(health, gateway.clone()));
     let lines = access_log.clone();
     let watched = Watched { gateway: gateway.clone(), access_log_dropped: Box::new(move || lines.dropped()) };
     tokio::spawn(serve_metrics(scrapes, metrics.clone(), watched));
+    let (orders, ordered) = mpsc::channel(ORDERS);
+    let owner = rustix::process::geteuid().as_raw();
+    let administered = Administered { gateway: gateway.clone(), build: version::BUILD, orders, owner };
+    tokio::spawn(serve_admin(admin, administered));
 
-    let listening = Listening { mtls: bound.local_addrs(), health: health_address, metrics: metrics_address };
+    let listening = Listening {
+        mtls: bound.local_addrs(),
+        health: health_address,
+        metrics: metrics_address,
+        admin: &admin_place,
+    };
     banner::print(&loaded.config, &desired, &gateway, &listening);
     let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
-    let mut finished = spawn_workers(bound, workers.unwrap_or_else(cores), &signals)?;
+    let stopping = watch::Sender::new(None);
+    let finished = spawn_workers(bound, workers.unwrap_or_else(cores), &stopping)?;
 
     let files = Watch::start(loaded.units, loaded.credentials);
-    let mut files = files.context("cannot watch the certificates")?;
-    let drained = loop {
-        tokio::select! {
-            drained = &mut finished => break drained.context("a worker ended without a word")?,
-            change = files.next() => renew(change, &updates, &metrics),
-            request = signals.next() => match request {
-                Request::Reload => reload(&arguments.config, &gateway_config, &updates, &metrics, &mut files),
-                Request::Reopen => access_log.reopen(),
-                Request::End => {
-                    tracing::warn!(open = gateway.active(), "ended at once by a second signal");
-                    break Drained { open: gateway.active(), cut: gateway.active() };
-                }
-            },
-        }
-    };
-    tracing::info!(open = drained.open, cut = drained.cut, "stopped");
+    let files = files.context("cannot watch the certificates")?;
+    let file = arguments.config.clone();
+    let log = access_log.clone();
+    let mut control = Control { file, config, gateway, updates, metrics, files, log, stopping, ends: None };
+    let words = control.until(finished, signals, ordered).await?;
+    tracing::info!(open = words.open_at_start, ended = words.ended, cut = words.cut, "stopped");
+    leave(&arguments.termination_log, &words);
     access_log.close();
-    Ok(drained.cut)
+    Ok(words)
 }
 
 async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
@@ -113,12 +123,12 @@ async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<(TcpListener, S
 fn spawn_workers(
     bound: Bound,
     count: NonZeroUsize,
-    signals: &Signals,
+    stopping: &watch::Sender<Option<Drain>>,
 ) -> anyhow::Result<oneshot::Receiver<Drained>> {
     let mut threads = Vec::new();
     for (index, worker) in bound.workers(count)?.into_iter().enumerate() {
         let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a worker")?;
-        let stopping = signals.stopping();
+        let stopping = stopping.subscribe();
         let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || work(&runtime, worker, stopping))

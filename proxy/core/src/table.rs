@@ -130,6 +130,11 @@ impl Table {
         self.endpoints.iter().map(|(service, endpoints)| (service, endpoints.as_slice()))
     }
 
+    /// The endpoints of one service, those of names that resolved included; `None` if there is no such service.
+    pub fn endpoints_of(&self, service: &str) -> Option<&[Arc<Endpoint>]> {
+        self.endpoints.get(service).map(Vec::as_slice)
+    }
+
     /// How many names lead somewhere.
     pub fn len(&self) -> usize {
         self.exact.len() + self.suffixes.len()

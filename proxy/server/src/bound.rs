@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::drain::{Drain, Drained};
+use crate::drain::{self, Drain, Drained};
 use crate::error::{Error, Kind};
 use crate::generation::Desired;
 use crate::handle::Handle;
@@ -20,8 +20,11 @@ use crate::registry::Ending;
 use crate::shared::{Phase, Shared};
 use crate::{accept, pressure, updates};
 
-/// How often connections are told of the drain deadline that may not have heard of it.
+/// How often connections are looked at once it is time to cut some, or those that may not have heard of it.
 const AGAIN: Duration = Duration::from_millis(20);
+/// How long the outcomes of connections that are all cut at once are waited for. Those that miss it are told as
+/// their runtime is dropped.
+const HURRY: Duration = Duration::from_millis(250);
 
 /// A gateway that listens and does not accept yet.
 pub struct Bound {
@@ -135,16 +138,28 @@ impl Worker {
         shared.enter(Phase::Serving);
         let accepts = Accepts(&shared);
 
-        let drain = shutdown.await;
+        let now = &shared.stopping.now;
+        let drain = tokio::select! {
+            drain = shutdown => drain,
+            () = now.cancelled() => Drain::NOW,
+        };
         let asked = Instant::now();
+        drain::begin(&shared, drain);
         drop(accepts);
         let open = connections.len();
-        tokio::time::sleep(drain.patience().map_or(drain.lag, |patience| patience.min(drain.lag))).await;
+        let lag = drain.patience().map_or(drain.lag, |patience| patience.min(drain.lag));
+        // Whichever it is that ends the lag, what is queued is still taken.
+        let _ = timeout_at((asked + lag).into(), now.cancelled()).await;
         stop.cancel();
         accepting.close();
         accepting.wait().await;
         connections.close();
-        let cut = end(&shared, &connections, drain, asked).await;
+        let left = tokio::select! {
+            biased;
+            () = now.cancelled() => cut_now(&shared, &connections).await,
+            left = end(&shared, &connections, drain, asked) => left,
+        };
+        let cut = drain::newly_cut(&shared, left);
         if shared.workers.fetch_sub(1, Ordering::Relaxed) == 1 {
             shared.enter(Phase::Stopped);
         }
@@ -162,7 +177,8 @@ impl Drop for Accepts<'_> {
     }
 }
 
-/// Waits for connections to end by themselves, then cuts what is left; says how many that were.
+/// Waits for connections to end by themselves, then cuts what is left, each in its turn; says how many did not
+/// end even so.
 async fn end(shared: &Shared, connections: &TaskTracker, drain: Drain, asked: Instant) -> usize {
     let Some(patience) = drain.patience() else {
         connections.wait().await;
@@ -173,14 +189,37 @@ async fn end(shared: &Shared, connections: &TaskTracker, drain: Drain, asked: In
     }
     let ending = Ending { reason: Reason::Drained, flush: Some(drain.flush()) };
     // Their own budget ends all of them; a second more is for the tasks to be scheduled.
-    let last = asked + patience + drain.flush() + Duration::from_secs(1);
-    let mut cut = 0;
+    let last = asked + patience + drain.spread() + drain.flush() + Duration::from_secs(1);
     loop {
-        // Again and again, for those that were accepted and had not begun when it was last said.
-        shared.registry.for_each(|live| cut += usize::from(live.end(ending)));
-        let next = last.min(Instant::now() + AGAIN);
-        if timeout_at(next.into(), connections.wait()).await.is_ok() || last <= Instant::now() {
-            return cut;
+        let since = asked.elapsed();
+        // Again and again, also for those that were accepted and had not begun when it was last said.
+        shared.registry.for_each(|live| {
+            if drain.cut_at(shared.stopping.salt, live.id).is_none_or(|at| at <= since) {
+                live.end(ending);
+            }
+        });
+        if over(connections, last).await {
+            return connections.len();
         }
     }
+}
+
+/// Cuts everything at once, without delivering what was accepted; says how many did not end in time.
+async fn cut_now(shared: &Shared, connections: &TaskTracker) -> usize {
+    let ending = Ending { reason: Reason::Drained, flush: None };
+    let last = Instant::now() + HURRY;
+    loop {
+        shared.registry.for_each(|live| {
+            live.end(ending);
+        });
+        if over(connections, last).await {
+            return connections.len();
+        }
+    }
+}
+
+/// Waits for all connections to end, for a moment and not beyond `last`; whether waiting is over.
+async fn over(connections: &TaskTracker, last: Instant) -> bool {
+    let next = last.min(Instant::now() + AGAIN);
+    timeout_at(next.into(), connections.wait()).await.is_ok() || last <= Instant::now()
 }

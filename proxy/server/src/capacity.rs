@@ -21,7 +21,7 @@ const HANDSHAKES_PER_CORE: usize = 256;
 /// The limits in force, and what they were computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
-    /// Connections at once.
+    /// Connections at once; never more than the open files carry.
     pub connections: usize,
     /// Handshakes in flight.
     pub handshakes: usize,
@@ -68,7 +68,12 @@ impl Capacity {
         let auto = usize::try_from(by_files.min(by_memory)).unwrap_or(usize::MAX);
         let most = tokio::sync::Semaphore::MAX_PERMITS;
         Ok(Self {
-            connections: limits.connections.unwrap_or(auto).clamp(1, most),
+            // No number may eat up what is reserved: health, administration and files would fail first.
+            connections: limits
+                .connections
+                .unwrap_or(auto)
+                .min(usize::try_from(by_files).unwrap_or(usize::MAX))
+                .clamp(1, most),
             handshakes: limits.handshakes.unwrap_or(cores * HANDSHAKES_PER_CORE).clamp(1, most),
             open_files,
             memory,
@@ -113,6 +118,12 @@ mod tests {
         let limits = Limits { connections: Some(7), handshakes: Some(3), ..Limits::default() };
         let capacity = Capacity::compute(&limits, Some(1256), Some(512 << 20), 2).unwrap();
         assert_eq!((capacity.connections, capacity.handshakes), (7, 3));
+    }
+
+    #[test]
+    fn a_number_that_the_open_files_do_not_carry_is_lowered_to_what_they_do() {
+        let limits = Limits { connections: Some(10_000), ..Limits::default() };
+        assert_eq!(Capacity::compute(&limits, Some(1256), None, 2).unwrap().connections, 500);
     }
 
     #[test]

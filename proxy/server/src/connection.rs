@@ -76,6 +76,7 @@ async fn story(
 ) -> Result<Ended, Refusal> {
     let live = &*registered.live;
     let behind = proxy_protocol::announced(shared, &tcp, record).await?;
+    live.come_from(record.client());
     let _share = shared.admission.sources.add(&record.source().into()).map_err(Refusal::reset)?;
     let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;
 
@@ -115,7 +116,7 @@ async fn story(
     };
     tell_permitted(live, generation.number, &route, &caller, &permit);
     // From here on a change finds this connection; one that came before it is made up for now.
-    let standing = Standing { caller, svid, sni };
+    let standing = Standing { caller, svid, sni, service: service.name.clone() };
     rendezvous::stand(&shared.current, registered, standing, &generation, updates::may_stay);
     if let Some(ending) = live.ending() {
         return Err(Refusal::reset(ending.reason));

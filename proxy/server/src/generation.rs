@@ -29,6 +29,7 @@ pub struct Desired {
 pub(crate) struct Generation {
     /// Counts from 1, one for every change of any kind.
     pub(crate) number: u64,
+    pub(crate) services: Arc<Snapshot>,
     pub(crate) table: Table,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) tls: Arc<TlsContext>,
@@ -41,6 +42,7 @@ impl Generation {
         check(desired)?;
         Ok(Self {
             number: 1,
+            services: desired.services.clone(),
             table: Table::compile(&desired.services, &Answers::new(), &Table::default()),
             credentials: desired.credentials.clone(),
             tls: Arc::new(context),
@@ -61,6 +63,7 @@ impl Generation {
         };
         Ok(Self {
             number: self.number + 1,
+            services: desired.services.clone(),
             table: Table::compile(&desired.services, answers, &self.table),
             credentials: desired.credentials.clone(),
             tls,

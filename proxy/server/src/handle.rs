@@ -1,13 +1,20 @@
 //! What can be asked of a gateway while it runs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use landbridge_core::Reason;
+use landbridge_core::config::Node;
+use landbridge_core::endpoint::Endpoint;
+use landbridge_core::service::Mode;
+use landbridge_core::{Caller, Identity, Reason};
 
 use crate::capacity::Capacity;
 use crate::credentials::Credentials;
+use crate::drain::{self, Draining};
 use crate::pressure::Level;
+use crate::registry::Live;
 use crate::shared::{Phase, Shared};
 
 /// How many endpoints of a service are in which state.
@@ -17,6 +24,51 @@ pub struct EndpointCounts {
     pub usable: usize,
     /// Those that failed a moment ago and are passed over.
     pub failing: usize,
+}
+
+/// A service, and how its endpoints are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceState {
+    /// The name of the service.
+    pub name: Arc<str>,
+    /// Whether its TLS ends at the gateway.
+    pub mode: Mode,
+    /// How its endpoints are.
+    pub endpoints: EndpointCounts,
+}
+
+/// A connection that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenConnection {
+    /// Its number; a later connection has a higher one.
+    pub id: u64,
+    /// Where the client is; `None` as long as a load balancer has not said so.
+    pub client: Option<SocketAddr>,
+    /// The service that it was let in to; `None` until it was.
+    pub service: Option<Arc<str>>,
+    /// Who the client has proven to be; `None` before that, and where its TLS is passed through.
+    pub identity: Option<Identity>,
+    /// How long ago it was accepted.
+    pub age: Duration,
+    /// Bytes of payload from the client.
+    pub received: u64,
+    /// Bytes of payload to the client.
+    pub sent: u64,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It has not been let in yet.
+    Handshake,
+    /// It was let in, and is being connected to an endpoint.
+    Connecting,
+    /// Bytes flow.
+    Open,
+    /// Somebody outside ended it: what was accepted may still be delivered.
+    Ending,
 }
 
 /// A cheap handle to a running gateway.
@@ -66,9 +118,49 @@ impl Handle {
         let now = self.shared.epoch.elapsed();
         let current = self.shared.current.load_full();
         for (service, endpoints) in current.table.endpoints() {
-            let usable = endpoints.iter().filter(|endpoint| endpoint.usable(now)).count();
-            visit(service, EndpointCounts { usable, failing: endpoints.len() - usable });
+            visit(service, EndpointCounts::of(endpoints, now));
         }
+    }
+
+    /// The services in force whose names come after `after`, `most` of them, in the order of their names.
+    pub fn services(&self, after: &str, most: usize) -> Vec<ServiceState> {
+        let now = self.shared.epoch.elapsed();
+        let current = self.shared.current.load_full();
+        let all = current.services.services().iter();
+        let mut chosen: Vec<_> = all.filter(|service| *service.name > *after).collect();
+        chosen.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        chosen.truncate(most);
+        let state = |endpoints: Option<&[Arc<Endpoint>]>| EndpointCounts::of(endpoints.unwrap_or(&[]), now);
+        chosen
+            .into_iter()
+            .map(|service| ServiceState {
+                name: service.name.clone(),
+                mode: service.mode,
+                endpoints: state(current.table.endpoints_of(&service.name)),
+            })
+            .collect()
+    }
+
+    /// The oldest open connections whose numbers are above `after`, `most` of them, in their order.
+    pub fn connections(&self, after: u64, most: usize) -> Vec<OpenConnection> {
+        self.shared.registry.oldest(after, most).iter().map(|live| OpenConnection::of(live)).collect()
+    }
+
+    /// How far the drain has come; `None` before one began.
+    pub fn draining(&self) -> Option<Draining> {
+        drain::progress(&self.shared)
+    }
+
+    /// Ends the gateway at once, whether it drains or serves: nothing more is accepted, and all that is open is
+    /// reset without delivering what was accepted. The workers' futures end soon after, and every connection is
+    /// told of to the observer.
+    pub fn end_now(&self) {
+        self.shared.stopping.now.cancel();
+    }
+
+    /// Where the gateway stands.
+    pub fn node(&self) -> &Node {
+        &self.shared.config.node
     }
 
     /// How short memory is now; always calm where there is no limit.
@@ -84,5 +176,36 @@ impl Handle {
     /// The limits in force.
     pub fn capacity(&self) -> Capacity {
         self.shared.capacity
+    }
+}
+
+impl EndpointCounts {
+    fn of(endpoints: &[Arc<Endpoint>], now: Duration) -> Self {
+        let usable = endpoints.iter().filter(|endpoint| endpoint.usable(now)).count();
+        Self { usable, failing: endpoints.len() - usable }
+    }
+}
+
+impl OpenConnection {
+    fn of(live: &Live) -> Self {
+        let standing = live.standing();
+        Self {
+            id: live.id,
+            client: live.client(),
+            service: standing.map(|standing| standing.service.clone()),
+            identity: standing.and_then(|standing| match &standing.caller {
+                Caller::Verified(identity) => Some(identity.clone()),
+                Caller::Unseen(_) => None,
+            }),
+            age: live.started.elapsed(),
+            received: live.tally.received(),
+            sent: live.tally.sent(),
+            stage: match standing {
+                _ if live.ending().is_some() => Stage::Ending,
+                _ if live.is_spliced() => Stage::Open,
+                Some(_) => Stage::Connecting,
+                None => Stage::Handshake,
+            },
+        }
     }
 }

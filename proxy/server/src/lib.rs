@@ -76,11 +76,11 @@ mod upstream;
 pub use bound::{Bound, Worker};
 pub use capacity::Capacity;
 pub use credentials::{Credentials, CredentialsError, FileProblem};
-pub use drain::{Drain, Drained};
+pub use drain::{Drain, Drained, Draining};
 pub use error::Error;
 pub use gateway::{Gateway, Inputs};
 pub use generation::Desired;
-pub use handle::{EndpointCounts, Handle};
+pub use handle::{EndpointCounts, Handle, OpenConnection, ServiceState, Stage};
 pub use landbridge_certs::{KeyPair, TrustEntry};
 pub use landbridge_core::config::GatewayConfig;
 pub use landbridge_core::{
@@ -88,6 +88,7 @@ pub use landbridge_core::{
 };
 pub use observer::{Observer, Opened, Traffic};
 pub use pressure::Level;
+pub use proxy_protocol::{ProxyHeader, ProxyHeaderError, proxy_header};
 pub use shared::Phase;
 
 /// The examples of docs/embedding.md, compiled and run.

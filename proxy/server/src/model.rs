@@ -63,7 +63,12 @@ impl Gateway {
 }
 
 fn standing(name: &str) -> Standing {
-    Standing { caller: Caller::Unseen(Unseen::Passthrough), svid: None, sni: name.into() }
+    Standing {
+        caller: Caller::Unseen(Unseen::Passthrough),
+        svid: None,
+        sni: name.into(),
+        service: name.into(),
+    }
 }
 
 fn may_stay(names: &Names, standing: &Standing) -> bool {

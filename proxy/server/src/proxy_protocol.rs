@@ -2,6 +2,8 @@
 //!
 //! Versions 1 and 2 are read, version 2 is written, after HAProxy's `doc/proxy-protocol.txt`.
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use landbridge_core::config::ProxyProtocol;
@@ -17,6 +19,41 @@ use crate::shared::Shared;
 
 mod reader;
 mod writer;
+
+/// A whole PROXY header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxyHeader {
+    /// How many bytes it has; the client's own follow.
+    pub length: usize,
+    /// Source and destination of the connection that the load balancer accepted; `None` where it speaks for
+    /// itself, or of nothing it knows.
+    pub announced: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// What a connection begins with is not, and can't become, a PROXY header that can be used.
+#[derive(Debug)]
+pub struct ProxyHeaderError(reader::Malformed);
+
+impl fmt::Display for ProxyHeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for ProxyHeaderError {}
+
+/// Reads the PROXY header at the front of `bytes` as a gateway's listener does; `None` means that more bytes are
+/// needed.
+///
+/// # Errors
+/// There is none, of either version, or one that a gateway refuses.
+pub fn proxy_header(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
+    let read = reader::parse(bytes).map_err(ProxyHeaderError)?;
+    Ok(read.map(|(length, announced)| ProxyHeader {
+        length,
+        announced: announced.map(|it| (it.source, it.destination)),
+    }))
+}
 
 /// Reads the header that a load balancer puts in front of the client's bytes, where one is required, and
 /// returns what came behind it.

@@ -17,7 +17,7 @@ pub(crate) struct Record {
     shared: Arc<Shared>,
     live: Arc<Live>,
     started: Instant,
-    source: IpAddr,
+    client: SocketAddr,
     /// Absent once it is reported.
     outcome: Option<Box<Outcome>>,
 }
@@ -48,7 +48,7 @@ impl Record {
             shared: shared.clone(),
             live: live.clone(),
             started: Instant::now(),
-            source: outcome.downstream_remote.ip(),
+            client: outcome.downstream_remote,
             outcome: Some(Box::new(outcome)),
         }
     }
@@ -71,7 +71,7 @@ impl Record {
     /// Takes a load balancer's word for who the client is, and which address it dialled.
     pub(crate) fn announce(&mut self, source: SocketAddr, destination: SocketAddr) {
         let (source, destination) = (canonical(source), canonical(destination));
-        self.source = source.ip();
+        self.client = source;
         self.note(|outcome| {
             tracing::debug!(
                 connection = outcome.connection_id,
@@ -97,7 +97,12 @@ impl Record {
 
     /// The client's address.
     pub(crate) fn source(&self) -> IpAddr {
-        self.source
+        self.client.ip()
+    }
+
+    /// Where the client is.
+    pub(crate) fn client(&self) -> SocketAddr {
+        self.client
     }
 
     /// When the connection was accepted.

@@ -1,8 +1,11 @@
 //! The connections that are open now: what revocation, drain and the admin API stand on.
 
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::SocketAddr;
+// No part of what the model checks.
+use std::sync::OnceLock as Noted;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landbridge_certs::Svid;
 use landbridge_core::Caller;
@@ -26,6 +29,9 @@ type Shard = Mutex<HashMap<u64, Arc<Live>>>;
 pub(crate) struct Live {
     pub(crate) id: u64,
     pub(crate) tally: Tally,
+    pub(crate) started: Instant,
+    /// Who the client is, once that is known; behind a load balancer its word counts.
+    client: Noted<SocketAddr>,
     standing: OnceLock<Standing>,
     ending: OnceLock<Ending>,
     wake: Notify,
@@ -41,6 +47,8 @@ pub(crate) struct Standing {
     pub(crate) svid: Option<Svid>,
     /// The name that was asked for.
     pub(crate) sni: Arc<str>,
+    /// The service that it leads to.
+    pub(crate) service: Arc<str>,
 }
 
 /// Why somebody outside a connection ends it.
@@ -63,6 +71,8 @@ impl Registry {
         let live = Arc::new(Live {
             id,
             tally: Tally::default(),
+            started: Instant::now(),
+            client: Noted::new(),
             standing: OnceLock::new(),
             ending: OnceLock::new(),
             wake: Notify::new(),
@@ -81,6 +91,23 @@ impl Registry {
         for shard in &self.shards {
             lock(shard).values().for_each(|live| visit(live));
         }
+    }
+
+    /// The oldest connections beyond the number `after`, `most` of them, in their order.
+    ///
+    /// It takes as much memory as it returns, however many are open.
+    pub(crate) fn oldest(&self, after: u64, most: usize) -> Vec<Arc<Live>> {
+        let mut chosen = BinaryHeap::new();
+        self.for_each(|live| {
+            if live.id > after {
+                chosen.push(live.id);
+                if chosen.len() > most {
+                    chosen.pop();
+                }
+            }
+        });
+        // One that has ended in between is gone.
+        chosen.into_sorted_vec().into_iter().filter_map(|id| self.shard(id).get(&id).cloned()).collect()
     }
 
     fn shard(&self, id: u64) -> MutexGuard<'_, HashMap<u64, Arc<Live>>> {
@@ -120,6 +147,16 @@ impl Registered<'_> {
 }
 
 impl Live {
+    /// Notes who the client is. The first to say so is right: a load balancer, or else the socket.
+    pub(crate) fn come_from(&self, client: SocketAddr) {
+        let _ = self.client.set(client);
+    }
+
+    /// Who the client is; `None` as long as a load balancer has not said so.
+    pub(crate) fn client(&self) -> Option<SocketAddr> {
+        self.client.get().copied()
+    }
+
     /// By what right the connection is open; `None` until its caller is known.
     pub(crate) fn standing(&self) -> Option<&Standing> {
         self.standing.get()

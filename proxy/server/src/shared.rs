@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::capacity::Capacity;
+use crate::drain::Stopping;
 use crate::generation::Generation;
 use crate::observer::Observer;
 use crate::pressure::{Meter, Pressure};
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) meter: Option<Meter>,
     pub(crate) counters: Counters,
     pub(crate) phase: AtomicU8,
+    pub(crate) stopping: Stopping,
     /// How many workers have not stopped yet.
     pub(crate) workers: AtomicUsize,
     pub(crate) next_id: AtomicU64,
@@ -59,6 +61,7 @@ impl Shared {
             meter: Meter::of(&config.limits),
             counters: Counters::default(),
             phase: AtomicU8::default(),
+            stopping: Stopping::default(),
             workers: AtomicUsize::new(1),
             next_id: AtomicU64::new(1),
             epoch: Instant::now(),

@@ -44,6 +44,19 @@ mod tests {
         assert_eq!(registry.len(), 1);
     }
 
+    #[test]
+    fn the_oldest_are_told_in_their_order_page_by_page() {
+        let registry = Registry::default();
+        let mut open: Vec<_> = (1..=100).map(|id| registry.register(id)).collect();
+        let ids = |after, most| registry.oldest(after, most).iter().map(|live| live.id).collect::<Vec<_>>();
+        assert_eq!(ids(0, 3), [1, 2, 3]);
+        assert_eq!(ids(3, 3), [4, 5, 6]);
+        assert_eq!(ids(98, 10), [99, 100]);
+        assert!(ids(100, 10).is_empty() && ids(0, 0).is_empty());
+        open.remove(1);
+        assert_eq!(ids(0, 2), [1, 3]);
+    }
+
     #[tokio::test]
     async fn the_first_to_end_a_connection_says_why() {
         let registry = Registry::default();

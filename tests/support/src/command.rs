@@ -1,7 +1,8 @@
 //! The real binary as a child process: started, listened to, signalled, awaited.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -32,16 +33,15 @@ impl Running {
     ///
     /// The configuration should use port 0 for everything.
     pub fn start(binary: &str, config: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(binary)
-            .arg("run")
-            .arg("-c")
-            .arg(config)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(binary);
+        command.arg("run").arg("-c").arg(config).args(arguments);
+        Self::of(command)
+    }
+
+    /// As [`start`](Self::start), by a command that comes to run the binary.
+    pub fn of(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (told, events) = channel();
         thread::spawn(move || {
@@ -83,6 +83,13 @@ impl Running {
         }
     }
 
+    /// Where it is administered: an address, or `unix:` and a path.
+    pub fn admin(&self) -> String {
+        let line = self.seen.iter().find(|line| line.contains("listening for administration"));
+        let (_, rest) = line.expect("it was told at the start").split_once("address=").unwrap();
+        rest.split_whitespace().next().unwrap().to_owned()
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -91,14 +98,21 @@ impl Running {
     /// Sends a signal, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let signal = match name {
+            "CONT" => Signal::CONT,
             "HUP" => Signal::HUP,
             "INT" => Signal::INT,
             "KILL" => Signal::KILL,
+            "STOP" => Signal::STOP,
             "TERM" => Signal::TERM,
             "USR1" => Signal::USR1,
             other => panic!("no test sends {other} yet"),
         };
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// What it said so far, as far as it was waited for.
+    pub fn said(&self) -> &[String] {
+        &self.seen
     }
 
     /// Waits for the process to end; returns how, and its access log.
@@ -126,13 +140,32 @@ fn address_in(line: &str) -> SocketAddr {
 
 /// Asks for `path` over HTTP/1.1 and returns status and body.
 pub fn http_get(address: SocketAddr, path: &str) -> (u16, String) {
-    use std::io::Write;
-    let mut tcp = std::net::TcpStream::connect(address).unwrap();
-    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(tcp, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    tcp.read_to_string(&mut answer).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    let (status, _, body) = http_say(&address.to_string(), &request);
+    (status, body)
+}
+
+/// Sends a whole request to an address, or to `unix:` and a path; returns the answer's status, head and body.
+pub fn http_say(place: &str, request: &str) -> (u16, String, String) {
+    let answer = if let Some(path) = place.strip_prefix("unix:") {
+        let unix = UnixStream::connect(path).unwrap();
+        unix.set_read_timeout(Some(PATIENCE)).unwrap();
+        said_over(unix, request)
+    } else {
+        let tcp = TcpStream::connect(place).unwrap();
+        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        said_over(tcp, request)
+    };
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    (status, head.to_owned(), body.to_owned())
+}
+
+fn said_over(mut stream: impl Read + Write, request: &str) -> String {
+    // Whoever refuses what is too large may not read all of it, and the rest of the answer is lost to the reset
+    // then; what came before counts.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
 }

@@ -126,3 +126,23 @@ fn a_spent_reader_yields_no_second_hello() {
     assert!(reader.feed(&bytes).unwrap().is_some());
     assert!(!matches!(reader.feed(&bytes), Ok(Some(_))));
 }
+
+#[test]
+fn what_is_too_much_in_pieces_is_too_much_at_once() {
+    let cap = 200;
+    let message = composed([3, 3], &[server_name(&[(0, b"a.example")]), schemes()]);
+    assert!(message.len() < cap);
+    // Six bytes for one, and more than twice the cap in all.
+    let split = records(&message, &vec![1; message.len()]);
+    assert!(split.len() > 2 * cap);
+    for size in [1, 7, 399, 400, 401, split.len()] {
+        let reason = read(&split, size, cap).err().map(|error| error.reason);
+        assert_eq!(reason, Some(Reason::HelloTooLarge), "in pieces of {size}");
+    }
+    // What comes behind the hello does not count.
+    let hello = records(&message, &[]);
+    let followed = [hello.as_slice(), &[0; 1_000]].concat();
+    for size in [1, 400, followed.len()] {
+        assert_eq!(read(&followed, size, cap).unwrap().unwrap().sni(), Some("a.example"));
+    }
+}

@@ -20,6 +20,7 @@ pub(crate) struct Families {
     pub(crate) active: Gauges<1>,
     pub(crate) accepted: Counter,
     pub(crate) refused: Counters<1>,
+    pub(crate) cut: Counters<1>,
     pub(crate) handshakes: Counters<3>,
     pub(crate) handshakes_in_flight: Gauge,
     pub(crate) handshake: Histogram,
@@ -62,6 +63,10 @@ impl Families {
             accepted: all.counter(("landbridge_connections_total", "Connections that were accepted."))?,
             refused: all.counters(
                 ("landbridge_connections_refused_total", "Connections refused before a byte of them could reach an endpoint, by the reason of the access log."),
+                ["reason"],
+            )?,
+            cut: all.counters(
+                ("landbridge_connections_cut_total", "Connections that the gateway ended before they ended by themselves, by the reason of the access log."),
                 ["reason"],
             )?,
             handshakes: all.counters(

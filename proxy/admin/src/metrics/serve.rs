@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
 use super::{Metrics, Watched};
-use crate::http::{serve, text};
+use crate::http::{Listener, serve, text};
 
 /// Prometheus's text format (`exposition_formats.md`).
 const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -23,7 +23,7 @@ const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0
 /// Dropping the future closes the listener.
 pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>, watched: Watched) {
     let watched = Arc::new(watched);
-    serve(listener, move |request| {
+    serve(Listener::Tcp(listener), move |request, _| {
         let (metrics, watched) = (metrics.clone(), watched.clone());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         async move {

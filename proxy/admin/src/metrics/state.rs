@@ -8,6 +8,9 @@ use landbridge::{Credentials, EndpointCounts, Phase, Reason};
 use super::labels::UNKNOWN;
 use super::{Metrics, Watched};
 
+/// Why connections end that would have gone on.
+const CUTS: [Reason; 4] = [Reason::Drained, Reason::Revoked, Reason::Expired, Reason::Shed];
+
 impl Metrics {
     /// Called by one scrape at a time.
     pub(super) fn read(&self, watched: &Watched) {
@@ -21,6 +24,9 @@ impl Metrics {
         families.accepted.follow(gateway.accepted());
         for &reason in Reason::ALL.iter().filter(|reason| reason.refusal()) {
             families.refused.with(&[reason.word()]).follow(gateway.count(reason));
+        }
+        for reason in CUTS {
+            families.cut.with(&[reason.word()]).follow(gateway.count(reason));
         }
         families.draining.set(u64::from(gateway.phase() == Phase::Draining));
         families.memory_pressure.set(gateway.memory_level() as u64);

@@ -27,7 +27,8 @@ pub(super) fn check(report: &mut Report, limits: &Limits) {
 
 fn open_files(report: &mut Report, limits: &Limits, capacity: &Capacity) {
     const RAISE: &str = "raise the limit (ulimit -n, LimitNOFILE=), or lower limits.connections";
-    let (connections, needed) = (capacity.connections, capacity.open_files_needed());
+    let connections = limits.connections.unwrap_or(capacity.connections);
+    let needed = Capacity { connections, ..*capacity }.open_files_needed();
     let Some(limit) = capacity.open_files else {
         report.ok("open files", format!("unlimited; {connections} connections"));
         return;

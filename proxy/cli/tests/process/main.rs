@@ -3,15 +3,18 @@
 #![cfg(test)]
 
 mod access_log;
+mod admin;
 mod check;
 mod config;
 mod demo;
 mod deploy;
+mod drain;
 mod explain;
 mod harden;
 mod metrics;
 mod probe;
 mod readme;
+mod reserve;
 mod rotation;
 mod run;
 mod signals;

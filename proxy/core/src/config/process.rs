@@ -15,7 +15,7 @@ pub struct ProcessConfig {
     pub health: SocketAddr,
     /// Metrics. Default `[::]:15020`.
     pub metrics: SocketAddr,
-    /// Dashboard and JSON API. Default `127.0.0.1:15000`.
+    /// Administration: a JSON API. Default `127.0.0.1:15000`.
     pub admin: AdminAddress,
     /// The logs.
     pub log: LogConfig,

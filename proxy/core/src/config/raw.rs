@@ -64,7 +64,7 @@ pub(super) struct RawConfig {
     pub(super) health: Option<Field<RawAddress>>,
     /// Where metrics are asked for. Default `[::]:15020`.
     pub(super) metrics: Option<Field<RawAddress>>,
-    /// Where the dashboard and the JSON API are. Default `127.0.0.1:15000`; `unix:/path` is allowed.
+    /// Where the JSON API for administration is. Default `127.0.0.1:15000`; `unix:/path` is allowed.
     pub(super) admin: Option<Field<RawAddress>>,
     /// Events and the access log.
     pub(super) log: Option<Field<RawLog>>,

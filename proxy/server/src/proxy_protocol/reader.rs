@@ -61,7 +61,7 @@ pub(super) enum Malformed {
 }
 
 /// Where the header ends, and what it announces; `None` where more bytes are needed.
-type Parsed = Result<Option<(usize, Option<Announced>)>, Malformed>;
+pub(super) type Parsed = Result<Option<(usize, Option<Announced>)>, Malformed>;
 
 impl HeaderReader {
     /// Whether no byte has come yet.
@@ -85,7 +85,7 @@ impl HeaderReader {
     }
 }
 
-fn parse(raw: &[u8]) -> Parsed {
+pub(super) fn parse(raw: &[u8]) -> Parsed {
     const HANDSHAKE: u8 = 0x16;
     match raw.first() {
         None => Ok(None),

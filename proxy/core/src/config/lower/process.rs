@@ -43,10 +43,10 @@ pub(super) fn process(raw: RawProcess, dir: &Path, found: &mut Findings) -> Proc
     let (metrics, metrics_origin) = address(raw.metrics, default.metrics, listen, found);
     let (admin, admin_origin) =
         address(raw.admin, default.admin.clone(), |text| admin_address(text, dir), found);
-    if let Origin::Written(place) = admin_origin
-        && admin != default.admin
+    if let (Origin::Written(place), AdminAddress::Tcp(address)) = (admin_origin, &admin)
+        && !address.ip().to_canonical().is_loopback()
     {
-        let complaint = "the admin API is not available in this version of landbridge: nothing listens here";
+        let complaint = "nobody is authenticated over TCP, and whoever reaches this address may read who is connected; use a loopback address or \"unix:/path\"";
         found.warning(place, Complaint::new(complaint));
     }
     let workers = section(raw.runtime).workers.and_then(|field| field.value);

@@ -185,11 +185,16 @@ fn addresses_of_logs_and_admin_have_their_words() {
     }
     let admin = |text: &str| process(&format!("admin.address = '{text}'")).admin;
     assert_eq!(admin("unix:/run/a.sock"), AdminAddress::Unix(PathBuf::from("/run/a.sock")));
-    assert!(
-        said("[admin]\naddress = '[::1]:15000'")
-            .contains("gateway.toml:2:11: warning: admin.address: the admin API is not available")
-    );
-    assert!(!said("[admin]\naddress = '127.0.0.1:15000'").contains("admin API"));
+    for elsewhere in ["0.0.0.0:15000", "[::]:15000", "10.0.0.1:15000"] {
+        let said = said(&format!("[admin]\naddress = '{elsewhere}'"));
+        assert!(
+            said.contains("gateway.toml:2:11: warning: admin.address: nobody is authenticated"),
+            "{said}"
+        );
+    }
+    for here in ["127.0.0.1:15001", "[::1]:15000", "[::ffff:127.0.0.1]:15000", "unix:/run/a.sock"] {
+        assert!(!said(&format!("[admin]\naddress = '{here}'")).contains("admin.address"), "{here}");
+    }
     assert_eq!(admin("[::1]:15000"), AdminAddress::Tcp("[::1]:15000".parse().unwrap()));
 }
 

@@ -1,0 +1,51 @@
+//! What the fuzz targets do: one function per target, which takes any bytes and panics where a promise is broken.
+//!
+//! `fuzz/` gives each of them to libFuzzer, and the test `corpus` gives each what `fuzz/corpus` holds for it, so
+//! that whatever fuzzing once found is tried by every ordinary test run. Nothing here depends on the clock, on
+//! randomness or on what ran before: certificates are made from fixed keys, and the time is [`world::now`].
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a broken promise is told by a panic"
+)]
+
+mod bundle;
+mod config;
+mod crl;
+pub mod der;
+mod edit;
+mod hello;
+pub mod pem;
+mod proxy;
+mod reading;
+pub mod seeds;
+mod sni;
+mod spiffe;
+mod svid;
+pub mod world;
+
+pub use bundle::bundle;
+pub use config::config;
+pub use crl::crl;
+pub use hello::hello;
+pub use proxy::proxy;
+pub use sni::sni;
+pub use spiffe::spiffe;
+pub use svid::svid;
+
+/// A target: a name, which is also that of its program and of its corpus, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 8] = [
+    ("bundle", bundle),
+    ("config", config),
+    ("crl", crl),
+    ("hello", hello),
+    ("proxy", proxy),
+    ("sni", sni),
+    ("spiffe", spiffe),
+    ("svid", svid),
+];
