@@ -83,7 +83,8 @@ impl Line {
     }
 
     pub(super) fn enter(&mut self, source: Source, live: &Arc<Live>, now: Duration) -> Entered {
-        if self.waiting == 0 && self.in_flight() < self.rule.most {
+        let waits = self.sources.get(&source).is_some_and(|share| !share.waiters.is_empty());
+        if !waits && self.has_room(source) {
             self.hold(source, live.clone(), now);
             return Entered::Now;
         }
@@ -130,8 +131,7 @@ impl Line {
             return;
         }
         self.next_look = now + LOOK;
-        let held = |source| self.sources.get(source).map_or(0, |share| share.held);
-        let Some(least) = self.ring.iter().map(held).min() else { return };
+        let Some(least) = self.ring.iter().map(|source| self.held(*source)).min() else { return };
         while self.leaving.len() < self.waiting && self.push_out(least, now) {}
     }
 
@@ -140,7 +140,7 @@ impl Line {
         while self.order.front().is_some_and(|id| !self.holders.contains_key(id)) {
             self.order.pop_front();
         }
-        let held = |holder: &Holder| self.sources.get(&holder.source).map_or(0, |share| share.held);
+        let held = |holder: &Holder| self.held(holder.source);
         let oldest = self.order.iter().filter_map(|id| self.holders.get_key_value(id)).take(OLDEST);
         let slow = oldest
             .filter(|(_, holder)| holder.since + self.rule.slow <= now && held(holder) > least)
@@ -173,8 +173,15 @@ impl Line {
 
     /// Gives turns to sources in turn while there are any.
     fn grant(&mut self, now: Duration) {
-        while self.in_flight() < self.rule.most {
+        let mut passed_over = 0;
+        while self.in_flight() < self.rule.most && passed_over < self.ring.len() {
             let Some(source) = self.ring.pop_front() else { return };
+            if !self.has_room(source) {
+                self.ring.push_back(source);
+                passed_over += 1;
+                continue;
+            }
+            passed_over = 0;
             let Some(share) = self.sources.get_mut(&source) else { continue };
             let waiter = share.waiters.pop_front();
             if !share.waiters.is_empty() {
@@ -188,6 +195,17 @@ impl Line {
                 self.forget(source);
             }
         }
+    }
+
+    /// Whether one more of `source` may have a turn. No source gets the last eighth of them: whoever comes from
+    /// elsewhere finds one at once, however many of one source are stuck.
+    fn has_room(&self, source: Source) -> bool {
+        let most = self.rule.most;
+        self.in_flight() < most && self.held(source) < most - most / 8
+    }
+
+    fn held(&self, source: Source) -> usize {
+        self.sources.get(&source).map_or(0, |share| share.held)
     }
 
     fn hold(&mut self, source: Source, live: Arc<Live>, since: Duration) {
@@ -232,6 +250,6 @@ impl Line {
             && ring.len() == self.ring.len()
             && self.sources.iter().all(|(source, share)| ring.contains(source) != share.waiters.is_empty())
             && self.sources.values().all(|share| share.held > 0 || !share.waiters.is_empty())
-            && (self.waiting == 0 || self.in_flight() >= self.rule.most)
+            && self.ring.iter().all(|source| !self.has_room(*source))
     }
 }

@@ -145,6 +145,20 @@ fn whoever_displaces_takes_the_place_of_the_oldest_of_the_largest_source() {
 }
 
 #[test]
+fn no_source_gets_the_last_eighth_of_the_turns() {
+    let registry = Registry::default();
+    let mut line = Line::new(Rule { most: 8, most_waiting: 8, ..RULE });
+    let mut crowd: Vec<Member<'_>> = (1..=9).map(|id| enter(&mut line, &registry, id, 1, at(0))).collect();
+    let turns = crowd.iter_mut().map(Member::has_a_turn).filter(|has| *has).count();
+    assert_eq!(turns, 7);
+    let mut single = enter(&mut line, &registry, 10, 2, at(1));
+    assert!(single.has_a_turn(), "at once, though others wait");
+    crowd.remove(0).leave(&mut line, at(2));
+    let turns = crowd.iter_mut().map(Member::has_a_turn).filter(|has| *has).count();
+    assert_eq!(turns, 7, "the next of the crowd follows");
+}
+
+#[test]
 fn a_higher_limit_lets_those_who_wait_go_on() {
     let registry = Registry::default();
     let mut line = Line::new(RULE);
