@@ -98,7 +98,10 @@ async fn plug_in(forwarder: &Runtime, plug: &Plug<'_>) -> io::Result<Tun> {
     let made = plug.namespace.run(async move {
         // The interface belongs to this thread's namespace, its readiness to the forwarder.
         let _entered = handle.enter();
-        Tun::builder().name(&name).build().map_err(|error| io::Error::other(format!("a TUN interface: {error}")))
+        Tun::builder()
+            .name(&name)
+            .build()
+            .map_err(|error| io::Error::other(format!("a TUN interface: {error}")))
     });
     let tun = made.await?.pop().expect("one queue was asked for");
     let ip = async |arguments: String| plug.namespace.ip(&arguments).await;

@@ -47,7 +47,11 @@ fn segment(packet: &[u8]) -> Option<Segment> {
         _ => return None,
     };
     let payload = start + usize::from(packet.get(start + 12)? >> 4) * 4;
-    (end <= packet.len() && payload <= end).then_some(Segment { addresses, tcp: start..end, payload: payload..end })
+    (end <= packet.len() && payload <= end).then_some(Segment {
+        addresses,
+        tcp: start..end,
+        payload: payload..end,
+    })
 }
 
 /// RFC 1071, over the pseudo header and the segment.

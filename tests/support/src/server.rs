@@ -135,7 +135,16 @@ impl Endpoint {
 
     /// Sends back what it receives, from now on.
     pub fn echo(self) -> Server {
-        Server::on(self.listener, |tcp| async move { echo(tcp).await })
+        self.serve(|tcp| async move { echo(tcp).await })
+    }
+
+    /// Serves each connection by `serve`, from now on.
+    pub fn serve<F, S>(self, serve: S) -> Server
+    where
+        S: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Server::on(self.listener, serve)
     }
 }
 

@@ -44,7 +44,7 @@ where
 }
 
 /// Expects what the other end of the script sends, and then a clean end.
-pub(crate) async fn expect<S: AsyncRead + Unpin>(from: &mut S, script: Script) -> io::Result<()> {
+async fn expect<S: AsyncRead + Unpin>(from: &mut S, script: Script) -> io::Result<()> {
     let expected = noise(script.size, script.theirs);
     let (mut at, mut piece) = (0, vec![0; PIECE]);
     loop {
@@ -54,7 +54,10 @@ pub(crate) async fn expect<S: AsyncRead + Unpin>(from: &mut S, script: Script) -
             return Ok(());
         }
         assert!(at + count <= script.size, "more than was sent: {}", at + count);
-        assert!(expected[at..at + count] == piece[..count], "not what was sent, within {count} bytes from {at}");
+        assert!(
+            expected[at..at + count] == piece[..count],
+            "not what was sent, within {count} bytes from {at}"
+        );
         at += count;
     }
 }

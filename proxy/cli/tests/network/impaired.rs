@@ -6,7 +6,7 @@ use landbridge_impair::Faults;
 use landbridge_testkit::soon;
 use tokio::net::TcpListener;
 
-use crate::exact::{Script, exchange, expect};
+use crate::exact::{Script, exchange};
 use crate::scene::{FIRST, Networks, Scene, told};
 
 /// Both ends send this much at once, through a gateway whose both sides have these faults.
@@ -69,7 +69,7 @@ async fn no_timeout_ends_a_transfer_that_is_slow_and_makes_progress() {
     let script = Script::new(40 * 1024);
     let endpoint = scene.networks.far.spawn(async move {
         let (tcp, _) = listener.accept().await.unwrap();
-        exchange(tcp, Script { size: script.size, ours: script.theirs, theirs: script.ours }).await
+        exchange(tcp, script.other_end()).await
     });
     let stream = scene.stream().await;
     // 64 kbit/s.

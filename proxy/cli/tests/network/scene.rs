@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use landbridge_impair::{Link, Namespace, Plug};
+use landbridge_impair::{Direction, Link, Namespace, Plug};
 use landbridge_testkit::command::{Running, http_get};
 use landbridge_testkit::peer;
 use landbridge_testkit::process::until;
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::LANDBRIDGE;
-use crate::bystander::Bystander;
+use crate::bystander::{self, Bystander};
 
 /// Where the gateway listens, as the clients see it.
 pub(crate) const FRONT: &str = "10.1.0.1";
@@ -45,12 +45,17 @@ impl Networks {
     /// Lays them; `None` where that can't be done here, which is said.
     pub(crate) async fn lay(seed: u64) -> Option<Self> {
         if let Err(error) = Namespace::new() {
-            peer::skip(&format!("no network namespace can be made ({error}); to enable: run the tests as root"));
+            peer::skip(&format!(
+                "no network namespace can be made ({error}); to enable: run the tests as root"
+            ));
             return None;
         }
         peer::find("ip", "apt-get install iproute2")?;
         if !Path::new("/dev/net/tun").exists() {
-            peer::absent("/dev/net/tun", "modprobe tun, or docker run --device /dev/net/tun --cap-add NET_ADMIN");
+            peer::absent(
+                "/dev/net/tun",
+                "modprobe tun, or docker run --device /dev/net/tun --cap-add NET_ADMIN",
+            );
             return None;
         }
         Some(Self::laid(seed).await.expect("networks can be laid"))
@@ -126,7 +131,8 @@ impl Scene {
         world.folder.write("gateway.toml", &toml);
         let config = world.folder.path().join("gateway.toml");
         let gateway = networks.middle.run(async move { Running::start(LANDBRIDGE, &config, &[]) }).await;
-        let ip = if gateway.address.ip().is_unspecified() { FRONT.parse().unwrap() } else { gateway.address.ip() };
+        let ip =
+            if gateway.address.ip().is_unspecified() { FRONT.parse().unwrap() } else { gateway.address.ip() };
         let address = SocketAddr::new(ip, gateway.address.port());
         let bystander = networks.middle.run(Bystander::begin(world.sidecar(), address, echo)).await;
         let descriptors = descriptors(gateway.id());
@@ -135,8 +141,13 @@ impl Scene {
 
     /// The usual caller's end of a connection to the usual service, byte by byte in the test's hands.
     pub(crate) async fn call(&self) -> Wire {
-        let (sidecar, address) = (self.world.sidecar(), self.address);
-        self.networks.near.run(async move { Wire::secure(&sidecar, address, HTTPBIN).await }).await
+        self.call_at(self.address, HTTPBIN).await
+    }
+
+    /// The usual caller's end of a connection to any service, at any address of the gateway.
+    pub(crate) async fn call_at(&self, address: SocketAddr, name: &'static str) -> Wire {
+        let sidecar = self.world.sidecar();
+        self.networks.near.run(async move { Wire::secure(&sidecar, address, name).await }).await
     }
 
     /// The same as a stream.
@@ -168,24 +179,31 @@ impl Scene {
     pub(crate) async fn holds_after(self, connections: usize) -> Vec<Value> {
         self.logged(connections).await;
         let id = self.id();
-        until("descriptors back to where they were", async || (descriptors(id) <= self.descriptors).then_some(()))
-            .await;
+        until("descriptors back to where they were", async || {
+            (descriptors(id) <= self.descriptors).then_some(())
+        })
+        .await;
         let networks = self.networks;
         networks.middle.run(self.bystander.was_not_troubled()).await;
         let metrics = self.gateway.metrics;
-        let (status, page) = networks.middle.run(async move { http_get(metrics, "/metrics") }).await;
-        assert_eq!(status, 200);
-        let panics = page.lines().find(|line| line.starts_with("landbridge_panics_total"));
-        assert!(panics.is_some_and(|line| line.ends_with(" 0")), "{panics:?}");
+        until("as many connections counted, and none open", async || {
+            let (_, page) = networks.middle.run(async move { http_get(metrics, "/metrics") }).await;
+            let total = format!("landbridge_connections_total {}", connections + 1);
+            let mut active = page.lines().filter(|line| line.starts_with("landbridge_connections_active"));
+            (page.contains(&total) && active.all(|line| line.ends_with(" 0"))).then_some(())
+        })
+        .await;
         self.gateway.signal("TERM");
         let (status, _) = self.gateway.ended();
         assert_eq!(status.code(), Some(0));
         let text = fs::read_to_string(self.world.folder.path().join("access.log")).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), connections + 1, "{text}");
-        let troubled = |line: &Value| line["requested_server_name"] != HTTPBIN && line["response_flags"] != "-";
-        assert!(!lines.iter().any(troubled), "{text}");
-        lines.into_iter().filter(|line| line["requested_server_name"] == HTTPBIN).collect()
+        assert!(lines.iter().all(|line| line["response_flags"] != "IE"), "{text}");
+        let (bystander, others): (Vec<Value>, Vec<Value>) =
+            lines.into_iter().partition(|line| line["requested_server_name"] == bystander::NAME);
+        assert_eq!(bystander.iter().map(told).collect::<Vec<_>>(), [("-", "")], "{text}");
+        others
     }
 }
 
@@ -193,6 +211,18 @@ impl Scene {
 pub(crate) fn told(line: &Value) -> (&str, &str) {
     let word = |key: &str| line[key].as_str().unwrap_or_default();
     (word("response_flags"), word("response_code_details"))
+}
+
+/// Checks that what is sent comes back.
+pub(crate) async fn echoes(wire: &mut Wire) {
+    wire.send(b"are you there").await;
+    assert_eq!(wire.receive(13).await, b"are you there");
+}
+
+/// Waits until so many more packets have vanished on their way there.
+pub(crate) async fn swallows(direction: &Direction, count: u64) {
+    let so_far = direction.swallowed();
+    until("packets that vanish", async || (direction.swallowed() >= so_far + count).then_some(())).await;
 }
 
 fn descriptors(id: u32) -> usize {
