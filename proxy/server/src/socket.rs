@@ -17,6 +17,10 @@ const PROBES: u32 = 3;
 /// From one keepalive probe to the next, at most. The kernel counts in whole seconds.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
+/// How much waits in the kernel for a peer whose window is shut or full. Left to itself the kernel takes as much as
+/// the third value of net.ipv4.tcp_wmem, 4 MiB, from an endpoint that is fast for each client that is slow.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 
 /// Listens on every address, or on none.
 pub(crate) fn listen_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {
@@ -55,7 +59,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Sets what every proxied connection has, on either side: no delay for small writes, keepalive, a
-/// bound on unacknowledged data, and a reset instead of a FIN unless the end is proven clean.
+/// bound on the time that data is unacknowledged and on what waits to be sent, and a reset instead of a FIN unless
+/// the end is proven clean.
 pub(crate) fn tune(tcp: &TcpStream, timeouts: &Timeouts) -> io::Result<()> {
     arm_reset(tcp)?;
     tcp.set_nodelay(true)?;
@@ -65,8 +70,11 @@ pub(crate) fn tune(tcp: &TcpStream, timeouts: &Timeouts) -> io::Result<()> {
         socket.set_tcp_keepalive(&keepalive)?;
     }
     #[cfg(target_os = "linux")]
-    if timeouts.user_timeout.is_some() {
-        socket.set_tcp_user_timeout(timeouts.user_timeout)?;
+    {
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+        if timeouts.user_timeout.is_some() {
+            socket.set_tcp_user_timeout(timeouts.user_timeout)?;
+        }
     }
     Ok(())
 }
