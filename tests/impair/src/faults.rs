@@ -13,6 +13,8 @@ pub struct Faults {
     pub duplicate: u8,
     /// In so many of a hundred TCP segments with payload one bit of it is turned over, and the checksum made to fit.
     pub corrupt: u8,
+    /// So many in a hundred TCP segments become a reset with the same sequence number, as a firewall forges it.
+    pub reset: u8,
     /// How long a packet takes.
     pub delay: Duration,
     /// How much longer or shorter at most; the order of packets changes with it.

@@ -58,6 +58,9 @@ impl Lane {
         if self.chance.strikes(self.faults.corrupt) {
             packet::corrupt(&mut packet, &mut self.chance);
         }
+        if self.chance.strikes(self.faults.reset) {
+            packet::make_reset(&mut packet);
+        }
         at += self.takes();
         if self.chance.strikes(self.faults.reorder) {
             at += HELD_BACK;

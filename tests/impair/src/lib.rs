@@ -22,3 +22,4 @@ mod packet;
 pub use faults::Faults;
 pub use link::{Direction, Link, Plug};
 pub use namespace::Namespace;
+pub use packet::{Kind, forged};

@@ -1,12 +1,61 @@
-//! The part of IP and TCP that is needed to spoil a segment so that TCP doesn't notice.
+//! The part of IP and TCP that is needed to spoil and to forge segments so that TCP doesn't notice.
 
+use std::net::SocketAddrV4;
 use std::ops::Range;
 
 use crate::chance::Chance;
 
 const TCP: u8 = 6;
-/// Where the checksum stands in a TCP header.
-const CHECKSUM: usize = 16;
+/// Headers without options.
+const IPV4_HEADER: usize = 20;
+const TCP_HEADER: usize = 20;
+/// Where things stand in an IPv4 header and in a TCP header.
+const IPV4_LENGTH: usize = 2;
+const IPV4_CHECKSUM: usize = 10;
+const TCP_OFFSET: usize = 12;
+const TCP_CHECKSUM: usize = 16;
+/// The flags RST and ACK.
+const RST_ACK: u8 = 0x14;
+
+/// What a forged segment says.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// That a connection is to begin.
+    Syn,
+    /// That a connection is over.
+    Rst,
+}
+
+/// A packet that nobody sent, from and to wherever, for a raw socket.
+pub fn forged(kind: Kind, from: SocketAddrV4, to: SocketAddrV4, sequence: u32) -> Vec<u8> {
+    let length = u16::try_from(IPV4_HEADER + TCP_HEADER).unwrap().to_be_bytes();
+    let mut packet = vec![0x45, 0, length[0], length[1], 0, 0, 0x40, 0, 64, TCP, 0, 0];
+    packet.extend(from.ip().octets());
+    packet.extend(to.ip().octets());
+    packet.extend(from.port().to_be_bytes());
+    packet.extend(to.port().to_be_bytes());
+    packet.extend(sequence.to_be_bytes());
+    let flags = match kind {
+        Kind::Syn => 0x02,
+        Kind::Rst => 0x04,
+    };
+    packet.extend([0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    seal(&mut packet);
+    packet
+}
+
+/// Makes of a segment the reset that would end its connection; leaves what isn't TCP over IPv4 alone.
+pub(crate) fn make_reset(packet: &mut Vec<u8>) {
+    let Some(segment) = segment(packet).filter(|_| packet.first().is_some_and(|first| first >> 4 == 4))
+    else {
+        return;
+    };
+    packet.truncate(segment.tcp.start + TCP_HEADER);
+    let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
+    put(packet, IPV4_LENGTH, length);
+    put(packet, segment.tcp.start + TCP_OFFSET, [0x50, RST_ACK]);
+    seal(packet);
+}
 
 /// Where things are in an IP packet that carries TCP.
 struct Segment {
@@ -25,15 +74,26 @@ pub(crate) fn corrupt(packet: &mut [u8], chance: &mut Chance) -> bool {
     if let Some(byte) = packet.get_mut(segment.payload.start + offset) {
         *byte ^= bit;
     }
-    let at = segment.tcp.start + CHECKSUM;
-    if let Some(field) = packet.get_mut(at..at + 2) {
-        field.fill(0);
-    }
-    let sum = checksum(packet, &segment).to_be_bytes();
-    if let Some(field) = packet.get_mut(at..at + 2) {
-        field.copy_from_slice(&sum);
-    }
+    seal(packet);
     true
+}
+
+/// Makes the checksums fit.
+fn seal(packet: &mut [u8]) {
+    let segment = segment(packet).expect("TCP");
+    if segment.addresses.start == 12 {
+        put(packet, IPV4_CHECKSUM, [0, 0]);
+        let sum = folded(words(packet, &(0..segment.tcp.start)).sum());
+        put(packet, IPV4_CHECKSUM, sum.to_be_bytes());
+    }
+    let at = segment.tcp.start + TCP_CHECKSUM;
+    put(packet, at, [0, 0]);
+    let sum = checksum(packet, &segment);
+    put(packet, at, sum.to_be_bytes());
+}
+
+fn put(packet: &mut [u8], at: usize, bytes: [u8; 2]) {
+    packet.get_mut(at..at + 2).expect("a whole header").copy_from_slice(&bytes);
 }
 
 fn segment(packet: &[u8]) -> Option<Segment> {
@@ -54,18 +114,22 @@ fn segment(packet: &[u8]) -> Option<Segment> {
     })
 }
 
-/// RFC 1071, over the pseudo header and the segment.
+/// Over the pseudo header and the segment.
 fn checksum(packet: &[u8], segment: &Segment) -> u16 {
-    let words = |range: &Range<usize>| {
-        let bytes = packet.get(range.clone()).unwrap_or_default();
-        bytes.chunks(2).map(|pair| {
-            let high = pair.first().copied().unwrap_or(0);
-            u32::from(u16::from_be_bytes([high, pair.get(1).copied().unwrap_or(0)]))
-        })
-    };
     let length = u32::try_from(segment.tcp.len()).unwrap();
-    let mut sum: u32 = words(&segment.addresses).sum::<u32>() + words(&segment.tcp).sum::<u32>();
-    sum += u32::from(TCP) + length;
+    let pseudo = words(packet, &segment.addresses).sum::<u32>() + u32::from(TCP) + length;
+    folded(pseudo + words(packet, &segment.tcp).sum::<u32>())
+}
+
+fn words(packet: &[u8], range: &Range<usize>) -> impl Iterator<Item = u32> {
+    packet.get(range.clone()).unwrap_or_default().chunks(2).map(|pair| {
+        let high = pair.first().copied().unwrap_or(0);
+        u32::from(u16::from_be_bytes([high, pair.get(1).copied().unwrap_or(0)]))
+    })
+}
+
+/// RFC 1071.
+fn folded(mut sum: u32) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
@@ -86,9 +150,12 @@ mod tests {
         let mut packet = vec![0x45, 0, 0, 44, 0, 0, 0x40, 0, 64, TCP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         packet.extend([0x13, 0x88, 0x00, 0x50, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 1, 0]);
         packet.extend([0, 0, 0, 0, 1, 2, 3, 4]);
-        let sum = checksum(&packet, &segment(&packet).unwrap());
-        packet[36..38].copy_from_slice(&sum.to_be_bytes());
+        seal(&mut packet);
         packet
+    }
+
+    fn fits(packet: &[u8]) -> bool {
+        folded(words(packet, &(0..20)).sum()) == 0 && checksum(packet, &segment(packet).unwrap()) == 0
     }
 
     #[test]
@@ -96,7 +163,7 @@ mod tests {
         let packet = packet();
         // 0a00+0001+0a00+0002 + 1388+0050+0001+0002+5018+0100 + 0102+0304 + 6 + 24 = 7d1a
         assert_eq!(&packet[36..38], (!0x7d1au16).to_be_bytes().as_slice(), "{:x?}", &packet[36..38]);
-        assert_eq!(checksum(&packet, &segment(&packet).unwrap()), 0);
+        assert!(fits(&packet));
     }
 
     #[test]
@@ -104,10 +171,27 @@ mod tests {
         let whole = packet();
         let mut spoilt = whole.clone();
         assert!(corrupt(&mut spoilt, &mut Chance::seeded(3)));
-        assert_eq!(checksum(&spoilt, &segment(&spoilt).unwrap()), 0);
+        assert!(fits(&spoilt));
         let turned: u32 = whole[40..].iter().zip(&spoilt[40..]).map(|(a, b)| (a ^ b).count_ones()).sum();
         assert_eq!(turned, 1);
         assert_eq!((&whole[..36], &whole[38..40]), (&spoilt[..36], &spoilt[38..40]));
+    }
+
+    #[test]
+    fn a_segment_becomes_a_reset_with_its_sequence_number() {
+        let whole = packet();
+        let mut reset = whole.clone();
+        make_reset(&mut reset);
+        assert_eq!((reset.len(), reset[3], reset[33]), (40, 40, RST_ACK));
+        assert_eq!((&reset[12..32], fits(&reset)), (&whole[12..32], true));
+    }
+
+    #[test]
+    fn a_forged_packet_is_whole() {
+        let (from, to) = ("10.5.1.2:5000".parse().unwrap(), "10.1.0.1:80".parse().unwrap());
+        let packet = forged(Kind::Syn, from, to, 7);
+        assert!(fits(&packet));
+        assert_eq!((&packet[12..16], &packet[22..24], packet[33]), (&[10, 5, 1, 2][..], &[0, 80][..], 2));
     }
 
     #[test]

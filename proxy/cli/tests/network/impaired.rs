@@ -7,7 +7,7 @@ use landbridge_testkit::soon;
 use tokio::net::TcpListener;
 
 use crate::exact::{Script, exchange};
-use crate::scene::{FIRST, Networks, Scene, told};
+use crate::scene::{FIRST, Networks, Scene, counted, told};
 
 /// Both ends send this much at once, through a gateway whose both sides have these faults.
 async fn is_exact(faults: Faults, size: usize, seed: u64) {
@@ -27,6 +27,11 @@ async fn is_exact(faults: Faults, size: usize, seed: u64) {
     if faults.loss > 0 {
         let swallowed = scene.networks.front.forth.swallowed() + scene.networks.back.back.swallowed();
         assert!(swallowed > 0, "nothing was lost");
+    }
+    if faults.reorder > 0 {
+        let gateway = &scene.networks.middle;
+        assert!(counted(gateway, "TCPOFOQueue").await > 0, "nothing came out of order");
+        assert!(counted(gateway, "TCPDSACKOldSent").await > 0, "nothing came twice");
     }
     let lines = scene.holds_after(1).await;
     assert_eq!(told(&lines[0]), ("-", ""), "{lines:?}");

@@ -14,6 +14,7 @@ mod families;
 mod impaired;
 mod narrow;
 mod stalled;
+mod storms;
 mod unreachable;
 mod vanished;
 

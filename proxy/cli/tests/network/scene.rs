@@ -225,6 +225,16 @@ pub(crate) async fn swallows(direction: &Direction, count: u64) {
     until("packets that vanish", async || (direction.swallowed() >= so_far + count).then_some(())).await;
 }
 
+/// What the kernel has counted in a namespace, by the name that `nstat` gives it after `TcpExt`.
+pub(crate) async fn counted(namespace: &Namespace, name: &str) -> u64 {
+    let reading = namespace.run(async { fs::read_to_string("/proc/thread-self/net/netstat") });
+    let text = reading.await.expect("the kernel counts");
+    let mut rows = text.lines().filter(|line| line.starts_with("TcpExt:")).map(str::split_whitespace);
+    let (names, numbers) = (rows.next().unwrap(), rows.next().unwrap());
+    let found = names.zip(numbers).find(|(found, _)| *found == name);
+    found.expect("a name that the kernel knows").1.parse().unwrap()
+}
+
 fn descriptors(id: u32) -> usize {
     fs::read_dir(format!("/proc/{id}/fd")).expect("the gateway runs").count()
 }

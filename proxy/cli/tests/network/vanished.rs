@@ -116,6 +116,19 @@ async fn clients_that_lost_power_while_idle_are_found_out_by_keepalive() {
 }
 
 #[tokio::test]
+async fn endpoints_that_lost_power_while_idle_are_found_out_by_keepalive() {
+    let Some(networks) = Networks::lay(37).await else { return };
+    let endpoint = networks.echo(FIRST).await;
+    let scene = Scene::set(networks, &[endpoint.address], "keepalive = \"1s\"\nuser_timeout = \"4s\"").await;
+    let mut client = scene.call().await;
+    echoes(&mut client).await;
+    scene.networks.back.set(&Faults::black_hole());
+    assert_eq!(client.end().await, Saw::Reset);
+    let lines = scene.holds_after(1).await;
+    assert_eq!(told(&lines[0]), ("UC", "upstream_lost"), "{lines:?}");
+}
+
+#[tokio::test]
 async fn an_idle_client_outlives_a_keepalive_probe_that_is_lost() {
     let Some(networks) = Networks::lay(36).await else { return };
     let endpoint = networks.echo(FIRST).await;
