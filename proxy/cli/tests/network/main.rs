@@ -3,6 +3,7 @@
 //! Each test lays networks of its own, in namespaces without a name, and runs the real binary between them.
 //! That takes root; where it is not permitted, the tests are skipped, loudly and never as a failure.
 
+#![cfg(target_os = "linux")]
 #![cfg(test)]
 
 mod bystander;
