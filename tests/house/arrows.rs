@@ -28,8 +28,14 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates that stand beside the gateway: they may use all of it, and nothing of it may use them.
-const BESIDE: [&str; 4] =
-    ["landbridge-tests", "landbridge-testkit", "landbridge-streams", "landbridge-benches"];
+const BESIDE: [&str; 6] = [
+    "landbridge-tests",
+    "landbridge-testkit",
+    "landbridge-streams",
+    "landbridge-fuzzing",
+    "landbridge-impair",
+    "landbridge-benches",
+];
 
 /// Crates of others that would pull down a wall.
 const WALLS: [(&str, &[&str]); 3] = [

@@ -143,7 +143,8 @@ impl Drop for Record {
     }
 }
 
-/// An IPv4 client of a dual-stack listener is an IPv4 client.
+/// An IPv4 client of a dual-stack listener is an IPv4 client. A link-local address keeps its interface.
 fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    let ip = address.ip().to_canonical();
+    if ip == address.ip() { address } else { SocketAddr::new(ip, address.port()) }
 }

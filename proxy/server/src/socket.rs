@@ -13,8 +13,14 @@ use crate::error::{Error, Kind};
 
 /// The accept queue; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_RETRIES: u32 = 3;
+const PROBES: u32 = 3;
+/// From one keepalive probe to the next, at most. The kernel counts in whole seconds.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+const SECOND: Duration = Duration::from_secs(1);
+/// How much waits in the kernel for a peer whose window is shut or full. Left to itself the kernel takes as much as
+/// the third value of net.ipv4.tcp_wmem, 4 MiB, from an endpoint that is fast for each client that is slow.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 
 /// Listens on every address, or on none.
 pub(crate) fn listen_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {
@@ -53,28 +59,67 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Sets what every proxied connection has, on either side: no delay for small writes, keepalive, a
-/// bound on unacknowledged data, and a reset instead of a FIN unless the end is proven clean.
+/// bound on the time that data is unacknowledged and on what waits to be sent, and a reset instead of a FIN unless
+/// the end is proven clean.
 pub(crate) fn tune(tcp: &TcpStream, timeouts: &Timeouts) -> io::Result<()> {
     arm_reset(tcp)?;
     tcp.set_nodelay(true)?;
     let socket = SockRef::from(tcp);
-    if let Some(time) = timeouts.keepalive {
-        let keepalive = TcpKeepalive::new()
-            .with_time(time)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_RETRIES);
+    if let Some((time, interval)) = probing(timeouts) {
+        let keepalive = TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(PROBES);
         socket.set_tcp_keepalive(&keepalive)?;
     }
     #[cfg(target_os = "linux")]
-    if timeouts.user_timeout.is_some() {
-        socket.set_tcp_user_timeout(timeouts.user_timeout)?;
+    {
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+        if timeouts.user_timeout.is_some() {
+            socket.set_tcp_user_timeout(timeouts.user_timeout)?;
+        }
     }
     Ok(())
+}
+
+/// How long a connection is silent before it is probed, and how long each probe may take to be answered.
+///
+/// TCP_USER_TIMEOUT overrides the number of probes (tcp(7)): a connection that was silent for so long ends with
+/// the first probe that is not answered. Whatever was configured, the probes therefore begin early enough for all
+/// of them to be lost before that, so that one lost packet is not the end of an idle connection.
+fn probing(timeouts: &Timeouts) -> Option<(Duration, Duration)> {
+    let time = timeouts.keepalive?;
+    let Some(limit) = timeouts.user_timeout else { return Some((time, PROBE_INTERVAL)) };
+    let whole = |span: Duration| Duration::from_secs(span.as_secs()).max(SECOND);
+    let interval = whole(limit / (2 * PROBES)).min(PROBE_INTERVAL);
+    Some((time.min(whole(limit.saturating_sub(interval * PROBES))), interval))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_probe_is_sent_before_the_user_timeout() {
+        let probing = |keepalive, user_timeout: u64| {
+            let user_timeout = (user_timeout > 0).then(|| Duration::from_secs(user_timeout));
+            let timeouts = Timeouts {
+                keepalive: Some(Duration::from_secs(keepalive)),
+                user_timeout,
+                ..Timeouts::default()
+            };
+            probing(&timeouts).map(|(time, interval)| (time.as_secs(), interval.as_secs()))
+        };
+        // The defaults; longer; shorter; the shortest that three probes fit into; shorter still; none.
+        assert_eq!(probing(60, 60), Some((30, 10)));
+        assert_eq!(probing(60, 120), Some((60, 10)));
+        assert_eq!(probing(60, 20), Some((11, 3)));
+        assert_eq!(probing(60, 4), Some((1, 1)));
+        assert_eq!(probing(60, 1), Some((1, 1)));
+        assert_eq!(probing(60, 0), Some((60, 10)));
+        for limit in 4..200 {
+            let (time, interval) = probing(3600, limit).unwrap();
+            assert!(time >= 1 && interval >= 1 && time + u64::from(PROBES) * interval <= limit, "{limit}");
+        }
+        assert_eq!(super::probing(&Timeouts { keepalive: None, ..Timeouts::default() }), None);
+    }
 
     #[test]
     fn without_ipv6_every_address_is_every_ipv4_address() {

@@ -81,7 +81,7 @@ async fn run(
             Ok(false) => {}
             Err(cause) => return Poll::Ready(Stop::Cause(cause)),
         }
-        if pair.forth.take_moved() | pair.back.take_moved() {
+        if pair.take_progress() {
             timer.progressed();
         }
         timer.note(pair.phase(), pair.reading());

@@ -55,6 +55,13 @@ impl Pair {
         }
     }
 
+    /// Whether anything has come or was moved since the last call. A record of TLS that comes slowly is progress
+    /// before it is whole.
+    pub(crate) fn take_progress(&mut self) -> bool {
+        let received = self.downstream.take_received() | self.upstream.take_received();
+        received | self.forth.take_moved() | self.back.take_moved()
+    }
+
     pub(crate) fn reading(&self) -> Reading {
         if self.forth.is_source_unread() || self.back.is_source_unread() {
             Reading::NotBoth

@@ -128,6 +128,11 @@ impl Side {
         }
     }
 
+    /// Whether bytes have come since the last call, be they only a part of a record.
+    pub(crate) fn take_received(&mut self) -> bool {
+        self.socket_mut().take_received()
+    }
+
     /// Lets the next read take no large buffer.
     pub(crate) fn stay_small(&mut self) {
         self.socket_mut().stay_small();

@@ -1,6 +1,6 @@
 //! Endpoints: what stands behind the gateway.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -118,7 +118,12 @@ pub struct Endpoint {
 impl Endpoint {
     /// Listens on a free loopback port.
     pub async fn bind() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at([127, 0, 0, 1].into()).await
+    }
+
+    /// Listens on a free port of this address.
+    pub async fn at(address: IpAddr) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         Self { address: listener.local_addr().unwrap(), listener }
     }
 
@@ -130,7 +135,16 @@ impl Endpoint {
 
     /// Sends back what it receives, from now on.
     pub fn echo(self) -> Server {
-        Server::on(self.listener, |tcp| async move { echo(tcp).await })
+        self.serve(|tcp| async move { echo(tcp).await })
+    }
+
+    /// Serves each connection by `serve`, from now on.
+    pub fn serve<F, S>(self, serve: S) -> Server
+    where
+        S: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Server::on(self.listener, serve)
     }
 }
 

@@ -22,7 +22,8 @@ pub struct Timeouts {
     pub half_close: Option<Duration>,
     /// Delivering what was accepted to a side that makes no progress. Default 30 s.
     pub flush: Option<Duration>,
-    /// TCP keepalive after this long, then every 10 s, 3 times. Default 60 s.
+    /// TCP keepalive after this long, then every 10 s, 3 times; earlier and more often where all of that would not
+    /// fit into `user_timeout`, so by default after 30 s. Default 60 s.
     pub keepalive: Option<Duration>,
     /// TCP_USER_TIMEOUT. Default 60 s.
     pub user_timeout: Option<Duration>,

@@ -206,7 +206,7 @@ reasons! {
     DownstreamReset: Dr Downstream End "downstream_reset" None, "";
     /// The client vanished, or its network did.
     DownstreamLost: Dc Downstream End "downstream_lost" None,
-        "the client stopped acknowledging or answering keepalives";
+        "the client stopped acknowledging or answering keepalives, or took nothing for timeouts.user_timeout";
     /// The client read nothing for the time of `timeouts.flush`.
     DownstreamStalled: Dc Downstream End "downstream_stalled" None,
         "the client did not take what was accepted for it within timeouts.flush";
@@ -217,7 +217,7 @@ reasons! {
     UpstreamReset: Ur Upstream End "upstream_reset" None, "";
     /// The endpoint vanished, or its network did.
     UpstreamLost: Uc Upstream End "upstream_lost" None,
-        "the endpoint stopped acknowledging or answering keepalives";
+        "the endpoint stopped acknowledging or answering keepalives, or took nothing for timeouts.user_timeout";
     /// The endpoint read nothing for the time of `timeouts.flush`.
     UpstreamStalled: Uc Upstream End "upstream_stalled" None,
         "the endpoint did not take what was accepted for it within timeouts.flush";

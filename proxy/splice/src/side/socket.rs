@@ -22,6 +22,8 @@ pub(super) struct Socket {
     /// Bytes written so far, handshake not counted.
     pub(super) written: u64,
     pub(super) health: Health,
+    /// Whether bytes have come since the last look, for the timers.
+    received: bool,
     /// Which buffer the next read deserves.
     appetite: Size,
 }
@@ -42,6 +44,7 @@ impl Socket {
             inflow: Inflow::Open,
             written,
             health: Health::Sound,
+            received: false,
             appetite: Size::Small,
         }
     }
@@ -53,6 +56,11 @@ impl Socket {
     /// Lets the next read take no large buffer.
     pub(super) fn stay_small(&mut self) {
         self.appetite = Size::Small;
+    }
+
+    /// Whether bytes have come since the last call, be they only a part of a record.
+    pub(super) fn take_received(&mut self) -> bool {
+        std::mem::take(&mut self.received)
     }
 
     /// Closes the socket, by RST if it is armed, and remembers what was known of it.
@@ -98,6 +106,7 @@ impl Socket {
         match result {
             Poll::Ready(Ok(count)) => {
                 lease.filled(count);
+                self.received |= count > 0;
                 self.appetite = self.appetite.after(count, room);
                 if count == 0 {
                     *slot = None;

@@ -42,6 +42,22 @@ async fn bytes_in_either_direction_keep_a_connection_from_being_idle() {
 }
 
 #[tokio::test]
+async fn a_record_that_comes_in_pieces_keeps_a_connection_from_being_idle() {
+    let options = Options { idle: Some(Duration::from_millis(400)), ..Options::default() };
+    let (mut client, splice, mut endpoint) = spliced_with(Kind::Tls13, Kind::Plain, options).await;
+    let record = client.seal(&[7; 1500]);
+    let mut beat = tokio::time::interval(Duration::from_millis(40));
+    for piece in record.chunks(record.len().div_ceil(15)) {
+        beat.tick().await;
+        client.send_raw(piece).await;
+    }
+    endpoint.receive(1500).await;
+    client.finish().await;
+    endpoint.finish().await;
+    assert!(matches!(splice.ended().await.cause, Cause::Clean));
+}
+
+#[tokio::test]
 async fn a_half_closed_connection_has_a_limit_of_its_own() {
     for (down, up) in ALL {
         let options = Options { half_close: SOON, ..Options::default() };

@@ -30,7 +30,13 @@ pub(super) fn not_empty(text: &String) -> Result<String, Complaint> {
 /// Where an endpoint is: `IP:port` or `host:port`.
 pub(super) fn target(text: &str) -> Result<Target, Complaint> {
     if let Ok(address) = text.parse::<SocketAddr>() {
-        return endpoint_address(address);
+        let ip = address.ip().to_canonical();
+        // An IPv4 address is one however it is written, so that it is dialled and logged as what it is.
+        return endpoint_address(if ip == address.ip() {
+            address
+        } else {
+            SocketAddr::new(ip, address.port())
+        });
     }
     let malformed = || Complaint::new(format!("expected IP:port or host:port, found {text:?}"));
     if text.parse::<std::net::Ipv6Addr>().is_ok() {

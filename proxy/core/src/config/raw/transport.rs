@@ -83,7 +83,7 @@ pub(in crate::config) struct RawTimeouts {
     pub(in crate::config) half_close: Option<Field<DurationText>>,
     /// Delivering what was accepted to a side that makes no progress. Default `30s`.
     pub(in crate::config) flush: Option<Field<DurationText>>,
-    /// TCP keepalive after this long, then every 10 s, 3 times. Default `60s`.
+    /// TCP keepalive after this long, then every 10 s, 3 times; all of it within `user_timeout`. Default `60s`.
     pub(in crate::config) keepalive: Option<Field<DurationText>>,
     /// TCP_USER_TIMEOUT. Default `60s`.
     pub(in crate::config) user_timeout: Option<Field<DurationText>>,

@@ -199,6 +199,18 @@ fn addresses_of_logs_and_admin_have_their_words() {
 }
 
 #[test]
+fn an_ipv4_endpoint_is_one_however_it_is_written() {
+    let config = meant(
+        "[[service]]\nsni = ['a.example']\nmode = 'passthrough'\n\
+         endpoints = [{ address = '[::ffff:10.0.0.7]:80' }, { address = '[fe80::1%3]:80' }]\n",
+    );
+    let [service] = config.services.services() else { panic!("{:?}", config.services) };
+    let addresses: Vec<String> =
+        service.endpoints.iter().map(|endpoint| endpoint.target.to_string()).collect();
+    assert_eq!(addresses, ["10.0.0.7:80", "[fe80::1%3]:80"]);
+}
+
+#[test]
 fn a_listener_may_be_one_address_and_port_0_may_repeat() {
     let addresses = |text: &str| {
         let text = format!("listener.address = {text}");
