@@ -14,11 +14,17 @@ pub fn find(program: &str, enable: &str) -> Option<PathBuf> {
     if found.status.success() {
         return Some(PathBuf::from(String::from_utf8(found.stdout).unwrap().trim()));
     }
+    lacks(&format!("{program} is absent"), enable);
+    None
+}
+
+/// Says that a test is skipped for want of something, with what would enable it; with
+/// `LANDBRIDGE_REQUIRE_PEERS` set, that is a failure.
+pub fn lacks(what: &str, enable: &str) {
     #[expect(clippy::disallowed_methods, reason = "tests are switched by the environment")]
     let required = std::env::var_os("LANDBRIDGE_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
-    assert!(!required, "{program} is absent, and LANDBRIDGE_REQUIRE_PEERS is set; to enable: {enable}");
-    skip(&format!("{program} is absent; to enable: {enable}"));
-    None
+    assert!(!required, "{what}, and LANDBRIDGE_REQUIRE_PEERS is set; to enable: {enable}");
+    skip(&format!("{what}; to enable: {enable}"));
 }
 
 /// Whether this machine has IPv6 on its loopback interface; says so where it has not.
