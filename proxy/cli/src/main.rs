@@ -10,6 +10,7 @@ mod demo;
 mod explain;
 mod harden;
 mod life;
+mod lines;
 mod listen;
 mod load;
 mod logging;
@@ -25,6 +26,7 @@ mod validate;
 mod version;
 mod watch;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
     })
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+/// The last word of a command that failed; nobody may be there any more to read it, and that is no panic.
 fn say_error(error: &anyhow::Error) {
-    eprintln!("landbridge: {error:#}");
+    let _ = writeln!(io::stderr(), "landbridge: {error:#}");
 }

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod deploy;
 mod explain;
+mod faults;
 mod harden;
 mod metrics;
 mod probe;
