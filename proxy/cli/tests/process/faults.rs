@@ -1,6 +1,11 @@
 //! A kernel, a clock, logs and clients that turn against the process: it serves, or says why it does not.
 
+mod accept;
+mod clients;
+mod clock;
 mod logs;
+mod start;
+mod streams;
 
 use landbridge_testkit::command::Running;
 use landbridge_testkit::oracle::Oracle;
