@@ -14,17 +14,11 @@ pub fn find(program: &str, enable: &str) -> Option<PathBuf> {
     if found.status.success() {
         return Some(PathBuf::from(String::from_utf8(found.stdout).unwrap().trim()));
     }
-    lacks(&format!("{program} is absent"), enable);
-    None
-}
-
-/// Says that a test is skipped for want of something, with what would enable it; with
-/// `LANDBRIDGE_REQUIRE_PEERS` set, that is a failure.
-pub fn lacks(what: &str, enable: &str) {
     #[expect(clippy::disallowed_methods, reason = "tests are switched by the environment")]
     let required = std::env::var_os("LANDBRIDGE_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
-    assert!(!required, "{what}, and LANDBRIDGE_REQUIRE_PEERS is set; to enable: {enable}");
-    skip(&format!("{what}; to enable: {enable}"));
+    assert!(!required, "{program} is absent, and LANDBRIDGE_REQUIRE_PEERS is set; to enable: {enable}");
+    skip(&format!("{program} is absent; to enable: {enable}"));
+    None
 }
 
 /// Whether this machine has IPv6 on its loopback interface; says so where it has not.
@@ -38,7 +32,8 @@ pub fn has_ipv6() -> bool {
     bound.is_ok()
 }
 
-fn skip(why: &str) {
+/// Says that a test is skipped, and why: for want of what no package brings, so that it is never a failure.
+pub fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Not by a macro: those of passing tests are captured, and a skip should be seen.
     writeln!(std::io::stderr(), "SKIPPED {test}: {why}").expect("standard error can be written to");

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::Running;
-use crate::peer::{find, lacks};
+use crate::peer::{find, skip};
 use crate::process::numbered;
 
 /// The command that brings strace to Debian.
@@ -55,7 +55,8 @@ impl Strace {
         while !said.contains("attached") {
             if errors.read_line(&mut said).unwrap() == 0 {
                 let _ = strace.wait();
-                lacks(&format!("strace cannot trace the gateway ({})", said.trim()), "run the tests as root");
+                let said = said.trim();
+                skip(&format!("strace cannot trace the gateway ({said}); to enable: run the tests as root"));
                 return None;
             }
         }

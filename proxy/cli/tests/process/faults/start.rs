@@ -115,3 +115,17 @@ async fn sigpipe_is_nothing_to_it() {
     scene.oracle.hush().await;
     assert_eq!(scene.oracle.holds(scene.running).await, [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_for_notices_of_the_file_system_it_polls_and_says_so() {
+    let Some(strace) = Strace::find() else { return };
+    let mut scene = Scene::set().await;
+    let folder = scene.world.folder.path();
+    let rule = "inotify_add_watch:error=ENOSPC";
+    let Some(injection) = strace.inject(&scene.running, &[rule], folder) else { return };
+    // A configuration that is applied is watched anew.
+    scene.running.signal("HUP");
+    scene.running.event("certificates are polled instead");
+    injection.over();
+    assert_eq!(scene.oracle.holds(scene.running).await, [""; 0]);
+}
