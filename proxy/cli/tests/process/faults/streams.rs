@@ -132,6 +132,24 @@ async fn calls_that_are_interrupted_again_and_again_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn logs_and_wake_ups_that_claim_to_block_again_and_again_lose_nothing() {
+    let Some(strace) = Strace::find() else { return };
+    let mut scene = Scene::set().await;
+    // Connections are read by recvfrom; these two are for logs, for signals and between threads.
+    let rules = ["read:error=EAGAIN:when=1+2", "write:error=EAGAIN:when=1+2"];
+    scene.oracle.talk();
+    let folder = scene.world.folder.path();
+    let Some(injection) = strace.inject(&scene.running, &rules, folder) else { return };
+    for _ in 0..5 {
+        scene.oracle.call_is_served(&scene.running).await;
+    }
+    scene.oracle.talk_goes_on(2).await;
+    assert!(injection.over() > 0);
+    scene.oracle.hush().await;
+    assert_eq!(scene.oracle.holds(scene.running).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_that_the_administrator_kills_is_a_reset_on_both_sides() {
     use std::process::Command;
 
