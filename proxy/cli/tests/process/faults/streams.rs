@@ -110,22 +110,24 @@ async fn a_read_or_a_write_that_fails_ends_its_own_connection_by_a_reset_and_no_
 async fn calls_that_are_interrupted_again_and_again_change_nothing() {
     let Some(strace) = Strace::find() else { return };
     let mut scene = Scene::set().await;
+    // Bounded, and over before strace is: where it lets go in the middle of a call, that fails with ENOSYS.
     let rules = [
-        "recvfrom:error=EINTR:when=1+2",
-        "sendto:error=EINTR:when=1+2",
-        "writev:error=EINTR:when=1+2",
-        "accept4:error=EINTR:when=1+2",
-        "?epoll_wait,epoll_pwait:error=EINTR:when=1+3",
+        "recvfrom:error=EINTR:when=1..59+2",
+        "sendto:error=EINTR:when=1..59+2",
+        "writev:error=EINTR:when=1..59+2",
+        "accept4:error=EINTR:when=1..5+2",
+        "?epoll_wait,epoll_pwait:error=EINTR:when=1..58+3",
     ];
     scene.oracle.talk();
     let folder = scene.world.folder.path();
     let Some(injection) = strace.inject(&scene.running, &rules, folder) else { return };
-    scene.oracle.talk_goes_on(20).await;
     for _ in 0..3 {
         scene.oracle.call_is_served(&scene.running).await;
     }
-    let interrupted = injection.count();
-    assert!(interrupted > 60, "{interrupted} calls");
+    // Thirty of each but accept4 and epoll_wait, of which there are three and twenty.
+    while injection.count() < 113 {
+        scene.oracle.talk_goes_on(1).await;
+    }
     injection.over();
     scene.oracle.hush().await;
     assert_eq!(scene.oracle.holds(scene.running).await, [""; 0]);
@@ -136,14 +138,14 @@ async fn logs_and_wake_ups_that_claim_to_block_again_and_again_lose_nothing() {
     let Some(strace) = Strace::find() else { return };
     let mut scene = Scene::set().await;
     // Connections are read by recvfrom; these two are for logs, for signals and between threads.
-    let rules = ["read:error=EAGAIN:when=1+2", "write:error=EAGAIN:when=1+2"];
+    let rules = ["read:error=EAGAIN:when=1..9+2", "write:error=EAGAIN:when=1..9+2"];
     scene.oracle.talk();
     let folder = scene.world.folder.path();
     let Some(injection) = strace.inject(&scene.running, &rules, folder) else { return };
     for _ in 0..5 {
         scene.oracle.call_is_served(&scene.running).await;
     }
-    scene.oracle.talk_goes_on(2).await;
+    scene.oracle.talk_goes_on(5).await;
     assert!(injection.over() > 0);
     scene.oracle.hush().await;
     assert_eq!(scene.oracle.holds(scene.running).await, [""; 0]);
