@@ -79,8 +79,13 @@ impl Strace {
 impl Injection {
     /// How many calls have failed so far.
     pub fn count(&self) -> usize {
+        self.count_of("")
+    }
+
+    /// How many calls of this name have failed so far.
+    pub fn count_of(&self, call: &str) -> usize {
         let text = fs::read_to_string(&self.trace).unwrap_or_default();
-        text.lines().filter(|line| line.contains("(INJECTED)")).count()
+        text.lines().filter(|line| line.contains("(INJECTED)") && line.contains(call)).count()
     }
 
     /// Lets every call be again; returns how many have failed.
