@@ -134,6 +134,38 @@ async fn a_client_may_close_or_reset_at_any_byte_of_its_hello_and_leaves_nothing
 }
 
 #[tokio::test]
+async fn a_client_may_close_or_reset_at_many_bytes_of_its_answer_and_leaves_nothing_behind() {
+    let (world, endpoint, mut gateway) = scene("").await;
+    let mut length = usize::MAX;
+    let mut at = 0;
+    while at < length {
+        for resets in [false, true] {
+            let mut client = halfway(&world, &gateway).await;
+            let mut answer = client.flight();
+            while answer.is_empty() {
+                client.heard().await;
+                answer = client.flight();
+            }
+            // A client's signature may be a byte longer or shorter.
+            length = answer.len() - 4;
+            client.send_raw(&answer[..at.min(length)]).await;
+            let reason = if resets {
+                client.reset();
+                Reason::HandshakeReset
+            } else {
+                client.bare_fin().await;
+                assert_eq!(client.rest().await.1, Saw::Reset);
+                Reason::HandshakeClosed
+            };
+            let outcome = gateway.outcome().await;
+            assert_eq!(outcome.reason, reason, "at byte {at}: {:?}", outcome.error);
+        }
+        at += 61;
+    }
+    assert_eq!((endpoint.accepted(), gateway.handle.active()), (0, 0));
+}
+
+#[tokio::test]
 async fn an_alert_reaches_a_client_that_has_sent_much_without_waiting_for_it() {
     let (world, endpoint, mut gateway) = scene("").await;
     let much = vec![7; 100_000];

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod abuse;
 mod aliases;
 mod bad_input;
 mod bulk;

@@ -159,6 +159,21 @@ async fn tls_1_2_where_it_is_allowed_comes_with_the_extended_master_secret_and_w
 }
 
 #[tokio::test]
+async fn a_client_that_wants_to_renegotiate_over_tls_1_2_is_not_heard() {
+    let Some(mut scene) = Scene::set("[tls]\nmin = \"1.2\"\n").await else { return };
+    let mut command = Command::new(&scene.openssl);
+    command.args(["s_client", "-connect", &scene.gateway.address.to_string(), "-servername", HTTPBIN]);
+    command.args(["-CAfile", "cluster-2.pem", "-cert", "sleep.pem", "-key", "sleep.key", "-tls1_2"]);
+    // This line is a command of s_client.
+    let ended = Process::start(&mut command, scene.world.folder.path()).fed(b"R\n").finished().await;
+    assert!(ended.output.contains("RENEGOTIATING"), "{}", ended.output);
+    assert!(ended.output.contains("no renegotiation"), "{}", ended.output);
+    let outcome = told(&mut scene.gateway).await;
+    assert_eq!((outcome.reason, outcome.received), (Reason::DownstreamProtocol, 0), "{:?}", outcome.error);
+    scene.is_served(&["-tls1_2"]).await;
+}
+
+#[tokio::test]
 async fn the_group_that_a_client_insists_on_is_used() {
     let Some(mut scene) = Scene::set("").await else { return };
     // The last one guesses a key share that is not supported, and is asked for another.

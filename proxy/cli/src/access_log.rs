@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -17,13 +17,10 @@ use landbridge::config::{AccessTarget, LogConfig, Node};
 use landbridge_core::access_log::{Format, Place, Suppressed};
 use landbridge_core::{Outcome, Reason};
 
+use crate::lines::{LAST_LINES, Queue, Target, lock};
 use flood::Flood;
-use queue::Queue;
-use target::Target;
 
 mod flood;
-mod queue;
-mod target;
 mod writer;
 
 #[cfg(test)]
@@ -35,8 +32,10 @@ pub(crate) struct AccessLog {
     shared: Option<Arc<Shared>>,
 }
 
-/// How long the end of the process waits for the last lines.
-const LAST_LINES: Duration = Duration::from_secs(2);
+/// Bytes that may wait; at 1.4 kB a line, some 3,000 lines.
+const CAPACITY: usize = 4 * 1024 * 1024;
+/// How long the first line of a batch waits for company.
+const LINGER: Duration = Duration::from_millis(10);
 /// What a line has at most in the ordinary, so that its buffer grows once.
 const LINE: usize = 2048;
 
@@ -83,7 +82,7 @@ impl AccessLog {
             format,
             place,
             clock: Box::new(clock),
-            queue: Queue::default(),
+            queue: Queue::new(CAPACITY, LINGER),
             flood: Mutex::default(),
             dropped: AtomicU64::new(0),
             suppressed: AtomicU64::new(0),
@@ -187,9 +186,4 @@ impl Shared {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
-}
-
-/// No state behind these locks is left half changed by a panic, so a poisoned one is as good.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,6 +12,7 @@ mod drain;
 mod explain;
 mod harden;
 mod life;
+mod lines;
 mod listen;
 mod load;
 mod logging;
@@ -27,6 +28,7 @@ mod validate;
 mod version;
 mod watch;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
     })
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+/// The last word of a command that failed; nobody may be there any more to read it, and that is no panic.
 fn say_error(error: &anyhow::Error) {
-    eprintln!("landbridge: {error:#}");
+    let _ = writeln!(io::stderr(), "landbridge: {error:#}");
 }

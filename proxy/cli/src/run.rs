@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use landbridge::config::EventFormat;
 use landbridge::{Bound, Drain, Drained, Gateway, Inputs, Worker};
 use landbridge_admin::{Administered, Metrics, Update, Watched, serve_admin, serve_health, serve_metrics};
@@ -37,6 +37,7 @@ const ORDERS: usize = 16;
 
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let hardening = harden();
+    draw()?;
     let mut loaded = match load(&arguments.config) {
         Ok(loaded) => loaded,
         Err(complaints) => bail!(refusal(&complaints)),
@@ -47,7 +48,8 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         Some(LogFormat::Text) => EventFormat::Text,
         None => log.format,
     };
-    logging::install(arguments.log_level.as_deref().unwrap_or(&log.level), format)?;
+    // Dropped last, so that what is told on the way out is read.
+    let _events = logging::install(arguments.log_level.as_deref().unwrap_or(&log.level), format)?;
     hardening.tell();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -64,7 +66,7 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
 async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     let process = loaded.config.process.clone();
     let node = &loaded.config.gateway.node;
-    let access_log = AccessLog::open(&process.log, node).context("cannot open the access log")?;
+    let access_log = AccessLog::open(&process.log, node).context("cannot start the access log")?;
     let access_log = Arc::new(access_log);
     let signals = Signals::install().context("cannot listen for signals")?;
 
@@ -113,6 +115,13 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     Ok(words)
 }
 
+/// Draws from the kernel's randomness, without which there are no keys: where that fails, aws-lc ends the process
+/// or says so, and better now than within the first handshake.
+fn draw() -> anyhow::Result<()> {
+    let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
+    random.fill(&mut [0]).map_err(|_| anyhow!("cannot draw random numbers, which keys are made of"))
+}
+
 async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = listen(address).await.with_context(|| format!("cannot listen on {address} for {what}"))?;
     let address = listener.local_addr().with_context(|| format!("the listener for {what} has no address"))?;
@@ -127,13 +136,16 @@ fn spawn_workers(
 ) -> anyhow::Result<oneshot::Receiver<Drained>> {
     let mut threads = Vec::new();
     for (index, worker) in bound.workers(count)?.into_iter().enumerate() {
-        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a worker")?;
         let stopping = stopping.subscribe();
+        let (hand, handed) = std::sync::mpsc::channel();
         let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || work(&runtime, worker, stopping))
+            .spawn(move || handed.recv().map(|runtime| work(&runtime, worker, stopping)).unwrap_or_default())
             .context("cannot start a worker's thread")?;
         threads.push(thread);
+        // Made once there is a thread to take it: here, within another, a runtime can't be dropped.
+        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a worker")?;
+        hand.send(runtime).context("a worker ended before it began")?;
     }
     let (done, finished) = oneshot::channel();
     thread::Builder::new()

@@ -20,6 +20,9 @@ use crate::{connection, socket};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// So many errors of single connections one after the other are not about those connections: a security module,
+/// for one, may refuse each accept and leave the connection where it is.
+const IN_A_ROW: u32 = 64;
 
 /// Accepts until `stop`, then takes what is queued already, so that no connection which the kernel had
 /// completed is lost, and closes the listener.
@@ -30,6 +33,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) {
     let mut pause = FIRST_PAUSE;
+    let mut passed_over = 0;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -38,10 +42,10 @@ pub(crate) async fn run(
         };
         match accepted {
             Ok((tcp, remote)) => {
-                pause = FIRST_PAUSE;
+                (pause, passed_over) = (FIRST_PAUSE, 0);
                 admit(&shared, tcp, remote, &connections);
             }
-            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) if is_about_one_connection(&error) && passed_over < IN_A_ROW => passed_over += 1,
             Err(error) => {
                 tracing::warn!(%error, pause_ms = pause.as_millis(), "cannot accept; trying again");
                 tokio::select! {
@@ -57,6 +61,7 @@ pub(crate) async fn run(
 
 fn take_queued(shared: &Arc<Shared>, listener: TcpListener, connections: &TaskTracker) {
     let Ok(listener) = listener.into_std() else { return };
+    let mut passed_over = 0;
     loop {
         match listener.accept() {
             Ok((tcp, remote)) => {
@@ -66,7 +71,7 @@ fn take_queued(shared: &Arc<Shared>, listener: TcpListener, connections: &TaskTr
                     admit(shared, tcp, remote, connections);
                 }
             }
-            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) if is_about_one_connection(&error) && passed_over < IN_A_ROW => passed_over += 1,
             Err(_) => break,
         }
     }

@@ -95,7 +95,7 @@ pub(crate) async fn read_some(tcp: &TcpStream, piece: &mut [u8]) -> io::Result<u
     loop {
         tcp.readable().await?;
         match tcp.try_read(piece) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             read => return read,
         }
     }
@@ -245,9 +245,11 @@ fn facts(connection: &ServerConnection) -> TlsFacts {
 }
 
 /// Resolves `limit` after `started`; never, where there is no limit.
+///
+/// A process that was stopped may hear of the time first and then of what came meanwhile (under SIGCONT epoll_wait
+/// returns with nothing, signal(7)). So it lets sockets be asked once more.
 pub(crate) async fn deadline(started: Instant, limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep_until((started + limit).into()).await,
-        None => pending().await,
-    }
+    let Some(limit) = limit else { return pending().await };
+    tokio::time::sleep_until((started + limit).into()).await;
+    tokio::task::yield_now().await;
 }

@@ -17,10 +17,11 @@ use landbridge_core::endpoint::{Active, Asking, Choice, Pool};
 use landbridge_core::outcome::UpstreamFacts;
 use landbridge_core::{Endpoint, Permit, Reason};
 use landbridge_splice::Side;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 pub(crate) use self::dial::Opening;
 use self::dial::{Answered, Failed, dial};
+use crate::handshake::deadline;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -64,12 +65,7 @@ pub(crate) async fn connect(
         running: Vec::new(),
         last: None,
     };
-    let total = async {
-        match shared.config.timeouts.connect_total {
-            Some(total) => sleep(total).await,
-            None => pending().await,
-        }
-    };
+    let total = deadline(tries.started, shared.config.timeouts.connect_total);
     let connected = tokio::select! {
         biased;
         connected = tries.run() => connected,
@@ -153,10 +149,13 @@ impl Tries<'_> {
         let timeouts = self.shared.config.timeouts.clone();
         let opening = self.opening.clone();
         let running = async move {
-            let limit = timeouts.connect.unwrap_or(Duration::MAX);
-            let result = timeout(limit, dial(address, &timeouts, &opening))
-                .await
-                .unwrap_or_else(|_| Err(Failed::Connect(io::ErrorKind::TimedOut.into())));
+            let result = tokio::select! {
+                biased;
+                result = dial(address, &timeouts, &opening) => result,
+                () = deadline(Instant::now(), timeouts.connect) => {
+                    Err(Failed::Connect(io::ErrorKind::TimedOut.into()))
+                }
+            };
             (active, result)
         };
         self.running.push((endpoint.clone(), Box::pin(running)));

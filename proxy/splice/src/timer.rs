@@ -20,6 +20,12 @@ const LOOK: Duration = Duration::from_secs(5);
 /// The same where `flush` is shorter than that.
 const LEAST_LOOK: Duration = Duration::from_millis(10);
 
+/// How long a limit that has passed is doubted.
+///
+/// A process that was stopped, or whose machine was, may hear of the time first and then of what came meanwhile
+/// (under SIGCONT epoll_wait returns with nothing, signal(7)). So sockets are asked once more before it counts.
+const DOUBT: Duration = Duration::from_millis(1);
+
 /// Which limits hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Phase {
@@ -62,6 +68,8 @@ pub(crate) struct Timer<'a> {
     reading: Reading,
     /// The sleep fires for a look at the sockets, at the latest.
     looking: bool,
+    /// A limit has passed, as far as is known yet.
+    doubted: bool,
     last_progress: Instant,
     /// What both sides' peers had acknowledged when the timer last asked.
     acknowledged: u64,
@@ -83,6 +91,7 @@ impl<'a> Timer<'a> {
             phase: Phase::FLOWING,
             reading: Reading::Both,
             looking: false,
+            doubted: false,
             last_progress: now,
             acknowledged: 0,
         };
@@ -120,8 +129,14 @@ impl<'a> Timer<'a> {
             let (_, cause) = self.phase.limit(self.options);
             let passed = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
             if passed && !self.is_being_acknowledged([downstream, upstream]) {
-                return Poll::Ready(cause);
+                if self.doubted {
+                    return Poll::Ready(cause);
+                }
+                self.doubted = true;
+                self.arm(Instant::now() + DOUBT);
+                continue;
             }
+            self.doubted = false;
             let next = self.deadline().unwrap_or_else(|| Instant::now() + NEVER);
             // Looks go on until one finds both sides read again.
             self.looking = false;

@@ -1,25 +1,45 @@
 //! The real binary as a child process: started, listened to, signalled, awaited.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+
+use crate::process::until;
 
 /// Longer than anything that is waited for should ever take; only a failing test waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a pipe holds once it was made as small as can be (pipe(7)).
+const SMALLEST_PIPE: usize = 4096;
+
+/// What becomes of a pipe that nobody reads any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// It stays open, and fills up.
+    Full,
+    /// It is closed, and whoever writes to it is told so.
+    Closed,
+}
+
 /// A running `landbridge run`. It is killed when this is dropped.
 pub struct Running {
     child: Child,
+    ear: Option<Ear>,
     events: Receiver<String>,
     seen: Vec<String>,
     access_log: Option<ChildStdout>,
+    /// What is kept open, and never read again.
+    unread: Option<ChildStderr>,
     /// Where it listens for mTLS.
     pub address: SocketAddr,
     /// Where it answers for its health.
@@ -35,28 +55,24 @@ impl Running {
     pub fn start(binary: &str, config: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(binary);
         command.arg("run").arg("-c").arg(config).args(arguments);
-        Self::of(command)
+        Self::by(&mut command)
     }
 
-    /// As [`start`](Self::start), by a command that comes to run the binary.
-    pub fn of(mut command: Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let errors = BufReader::new(child.stderr.take().unwrap());
+    /// As [`start`](Self::start), by a command that the test has made.
+    pub fn by(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let (told, events) = channel();
-        thread::spawn(move || {
-            for line in errors.lines().map_while(Result::ok) {
-                // The test may have stopped listening; the pipe is drained all the same.
-                let _ = told.send(line);
-            }
-        });
+        let ear = Ear::listening(child.stderr.take().unwrap(), told);
         let access_log = child.stdout.take();
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut running = Self {
             child,
+            ear: Some(ear),
             events,
             seen: Vec::new(),
             access_log,
+            unread: None,
             address: unknown,
             health: unknown,
             metrics: unknown,
@@ -90,9 +106,55 @@ impl Running {
         rest.split_whitespace().next().unwrap().to_owned()
     }
 
+    /// Reads no event any more. To be asked of a gateway that would apply its configuration again: the event
+    /// of that is what ends the listening.
+    pub fn unhear(&mut self, unread: Unread) {
+        let ear = self.ear.take().expect("stopped once");
+        ear.enough.store(true, Ordering::SeqCst);
+        self.signal("HUP");
+        let pipe = ear.thread.join().unwrap();
+        if unread == Unread::Full {
+            rustix::pipe::fcntl_setpipe_size(&pipe, SMALLEST_PIPE).unwrap();
+            self.unread = Some(pipe);
+        }
+    }
+
+    /// What becomes of the access log, which nobody reads before the end.
+    pub fn unread_access_log(&mut self, unread: Unread) {
+        match unread {
+            Unread::Full => {
+                rustix::pipe::fcntl_setpipe_size(self.access_log.as_ref().unwrap(), SMALLEST_PIPE).unwrap();
+            }
+            Unread::Closed => self.access_log = None,
+        }
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Lets it open files up to `most`, for now, or all that it may have again.
+    pub fn limit_open_files(&self, most: Option<u64>) {
+        // A child has our hard limit, and the gateway takes all of it.
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let limit = Rlimit { current: most.or(maximum), maximum };
+        prlimit(Some(self.pid()), Resource::Nofile, limit).unwrap();
+    }
+
+    /// Waits until the kernel says that it is in this state, such as `T` where it is stopped.
+    pub async fn until_state(&self, state: char) {
+        let stat = format!("/proc/{}/stat", self.id());
+        until("a state of the process", async || {
+            let text = fs::read_to_string(&stat).unwrap();
+            let (_, behind_name) = text.rsplit_once(") ").unwrap();
+            behind_name.starts_with(state).then_some(())
+        })
+        .await;
     }
 
     /// Sends a signal, such as `TERM`.
@@ -102,12 +164,13 @@ impl Running {
             "HUP" => Signal::HUP,
             "INT" => Signal::INT,
             "KILL" => Signal::KILL,
+            "PIPE" => Signal::PIPE,
             "STOP" => Signal::STOP,
             "TERM" => Signal::TERM,
             "USR1" => Signal::USR1,
             other => panic!("no test sends {other} yet"),
         };
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// What it said so far, as far as it was waited for.
@@ -115,13 +178,42 @@ impl Running {
         &self.seen
     }
 
-    /// Waits for the process to end; returns how, and its access log.
+    /// Waits for the process to end; returns how, and its access log, which is empty if it is unread.
     pub fn ended(mut self) -> (ExitStatus, Vec<String>) {
         let mut text = String::new();
-        // Ends when the process has.
-        self.access_log.take().unwrap().read_to_string(&mut text).unwrap();
+        if let Some(mut access_log) = self.access_log.take() {
+            // Ends when the process has.
+            access_log.read_to_string(&mut text).unwrap();
+        }
         let status = self.child.wait().unwrap();
         (status, text.lines().map(str::to_owned).collect())
+    }
+}
+
+/// The thread that reads events as they come, so that the process never waits for the test.
+struct Ear {
+    enough: Arc<AtomicBool>,
+    thread: JoinHandle<ChildStderr>,
+}
+
+impl Ear {
+    fn listening(pipe: ChildStderr, told: Sender<String>) -> Self {
+        let enough = Arc::new(AtomicBool::new(false));
+        let over = enough.clone();
+        let thread = thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = String::new();
+            while pipe.read_line(&mut line).is_ok_and(|count| count > 0) {
+                // The test may have stopped listening; the pipe is drained all the same.
+                let _ = told.send(line.trim_end_matches('\n').to_owned());
+                line.clear();
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+            pipe.into_inner()
+        });
+        Self { enough, thread }
     }
 }
 

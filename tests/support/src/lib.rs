@@ -15,10 +15,12 @@ pub mod command;
 pub mod envoy;
 pub mod gateway;
 pub mod http;
+pub mod oracle;
 pub mod peer;
 pub mod pki;
 pub mod process;
 pub mod server;
+pub mod strace;
 pub mod wire;
 pub mod world;
 

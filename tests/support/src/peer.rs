@@ -38,7 +38,7 @@ pub fn has_ipv6() -> bool {
     bound.is_ok()
 }
 
-/// Says that a test is skipped, which is never a failure.
+/// Says that a test is skipped, and why: for want of what no package brings, so that it is never a failure.
 pub fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Not by a macro: those of passing tests are captured, and a skip should be seen.

@@ -4,7 +4,11 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::{ClientConnection, Connection, Error, ServerConfig, ServerConnection};
+use rustls::crypto::cipher::{MessageEncrypter, OutboundChunks, OutboundPlainMessage};
+use rustls::{
+    ClientConnection, Connection, ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion,
+    ServerConfig, ServerConnection, SupportedCipherSuite,
+};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -134,6 +138,49 @@ impl Wire {
         soon("an answer", self.read_some()).await;
     }
 
+    /// Sends the hello with bytes of the application that do not wait for the handshake (RFC 8446 section 2.3);
+    /// false if there is no session that allows it.
+    pub async fn early(&mut self, bytes: &[u8]) -> bool {
+        let offered = match &mut self.tls {
+            Some(Connection::Client(client)) => {
+                client.early_data().is_some_and(|mut early| early.write_all(bytes).is_ok())
+            }
+            _ => false,
+        };
+        let flight = self.flight();
+        self.send_raw(&flight).await;
+        offered
+    }
+
+    /// Changes our keys and asks for a change of the other side's (RFC 8446 section 4.6.3).
+    pub async fn renew_keys(&mut self) {
+        self.tls.as_mut().expect("TLS, whose keys they are").refresh_traffic_keys().unwrap();
+        let flight = self.flight();
+        self.send_raw(&flight).await;
+    }
+
+    /// Takes the keys of our direction out of a TLS 1.3 connection, whose configuration must allow that. From now
+    /// on records are sealed by hand, and what comes is not opened.
+    #[must_use]
+    pub fn unsealed(mut self) -> (Self, Sealer) {
+        let tls = self.tls.take().expect("TLS, to be taken apart");
+        let suite = tls.negotiated_cipher_suite().expect("a handshake that is done");
+        let SupportedCipherSuite::Tls13(suite) = suite else { panic!("not TLS 1.3") };
+        let (next, secrets) = tls.dangerous_extract_secrets().unwrap().tx;
+        let (ConnectionTrafficSecrets::Aes128Gcm { key, iv }
+        | ConnectionTrafficSecrets::Aes256Gcm { key, iv }
+        | ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }) = secrets
+        else {
+            panic!("an unknown cipher")
+        };
+        let mut sealer = Sealer { encrypter: suite.aead_alg.encrypter(key, iv), next: 0 };
+        // What was sent before; the cipher takes numbers in their order only.
+        while sealer.next < next {
+            sealer.seal(0, b"");
+        }
+        (self, sealer)
+    }
+
     /// Sends bytes of the application; stops where the other side is gone.
     pub async fn send(&mut self, bytes: &[u8]) {
         for piece in bytes.chunks(64 * 1024) {
@@ -243,6 +290,27 @@ impl Wire {
                 return;
             }
         }
+    }
+}
+
+/// Makes the records of a TLS 1.3 connection that no library would.
+pub struct Sealer {
+    encrypter: Box<dyn MessageEncrypter>,
+    /// The number of the next record.
+    next: u64,
+}
+
+impl Sealer {
+    /// Seals one record of this content type (RFC 8446 section 5.1).
+    pub fn seal(&mut self, kind: u8, content: &[u8]) -> Vec<u8> {
+        let message = OutboundPlainMessage {
+            typ: ContentType::from(kind),
+            version: ProtocolVersion::TLSv1_2,
+            payload: OutboundChunks::Single(content),
+        };
+        let sealed = self.encrypter.encrypt(message, self.next).unwrap();
+        self.next += 1;
+        sealed.encode()
     }
 }
 

@@ -6,21 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use tracing::warn;
 
-use super::queue::Work;
-use super::target::{Lost, Target};
-use super::{Shared, lock};
+use super::Shared;
+use crate::lines::{Lost, PAUSE, Target, Work, lock};
 
 /// How often a second's suppressed refusals, or lost lines, are looked after while there are any.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a target that takes nothing at the moment is left alone.
-const PAUSE: Duration = Duration::from_millis(20);
 /// How often lost lines are told of, at most.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// Writes until the queue is closed.
-///
-/// What was lost is told here and not where it happened, because the event log may be as stuck as this one,
-/// and then only this thread waits for it.
+/// Writes until the queue is closed, and tells what was lost.
 pub(super) fn run(shared: &Shared, mut target: Target) {
     let mut losses = Losses::default();
     let mut work = Work::default();

@@ -28,7 +28,7 @@ impl Notices {
             }
         };
         let mut notices = Self { watcher: None, places, warned: false };
-        match RecommendedWatcher::new(hear, Config::default()) {
+        match RecommendedWatcher::new(hear, Config::default()).and_then(alive) {
             Ok(watcher) => notices.watcher = Some(watcher),
             Err(error) => notices.warn(&error),
         }
@@ -64,6 +64,17 @@ impl Notices {
         if !self.warned {
             self.warned = true;
             tracing::warn!(%error, "the file system tells of no changes here; certificates are polled instead");
+        }
+    }
+}
+
+/// A watcher whose thread could be started; one without it panics at all else that is asked of it, at its drop too.
+fn alive(mut watcher: RecommendedWatcher) -> Result<RecommendedWatcher, Error> {
+    match watcher.configure(Config::default()) {
+        Ok(_) => Ok(watcher),
+        Err(error) => {
+            std::mem::forget(watcher);
+            Err(error)
         }
     }
 }

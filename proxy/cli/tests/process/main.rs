@@ -10,6 +10,7 @@ mod demo;
 mod deploy;
 mod drain;
 mod explain;
+mod faults;
 mod harden;
 mod metrics;
 mod probe;

@@ -25,7 +25,7 @@ async fn full(limits: &str, open_files: u64, expected: usize) -> (World, Server,
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("ulimit -n {open_files} && exec \"$0\" run --workers 1 -c \"$1\""));
     command.arg(LANDBRIDGE).arg(world.folder.path().join("gateway.toml"));
-    let running = Running::of(command);
+    let running = Running::by(&mut command);
     let mut open = Vec::new();
     for _ in 0..expected {
         let mut wire = Wire::secure(&world.sidecar(), running.address, HTTPBIN).await;

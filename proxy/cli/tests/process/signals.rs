@@ -9,6 +9,7 @@ use landbridge_testkit::server::Server;
 use landbridge_testkit::world::{HTTPBIN, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::metrics::value;
 use crate::{LANDBRIDGE, PORTS};
 
 struct Scene {
@@ -52,6 +53,8 @@ async fn on_sigterm_readiness_fails_at_once_new_connections_are_served_and_strea
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
     assert_eq!(rest, b"to the end");
+    // A client may see its end before the gateway has told it.
+    while value(&scene.running, "landbridge_connections_active{mode=\"terminate\"}") > 0 {}
     // Nothing is open now; only the lag is left, and a second signal cuts that short.
     scene.running.signal("TERM");
     let (status, log) = scene.running.ended();

@@ -33,7 +33,7 @@ impl AsyncRead for Prefixed {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
-            return Pin::new(&mut self.tcp).poll_read(context, buffer);
+            return again(|| Pin::new(&mut self.tcp).poll_read(context, buffer));
         }
         let count = buffer.remaining().min(self.prefix.len());
         let rest = self.prefix.split_off(count);
@@ -48,7 +48,7 @@ impl AsyncWrite for Prefixed {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
+        again(|| Pin::new(&mut self.tcp).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -56,7 +56,7 @@ impl AsyncWrite for Prefixed {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(context, slices)
+        again(|| Pin::new(&mut self.tcp).poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -69,5 +69,15 @@ impl AsyncWrite for Prefixed {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.tcp).poll_shutdown(context)
+    }
+}
+
+/// Calls again what was only interrupted; neither tokio nor rustls does.
+fn again<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    loop {
+        match call() {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            called => return called,
+        }
     }
 }

@@ -158,14 +158,16 @@ impl Failed {
         }
     }
 
-    /// Whether it says nothing about the endpoint: this machine is out of descriptors, memory or ports.
+    /// Whether it says nothing about the endpoint: this machine is out of descriptors, memory or ports, or of
+    /// what epoll may watch.
     pub(super) fn is_our_own(&self) -> bool {
         const ENFILE: i32 = 23;
         const EMFILE: i32 = 24;
+        const ENOSPC: i32 = 28;
         const ENOBUFS: i32 = 105;
         let Self::Connect(error) = self else { return false };
         matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory)
-            || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
+            || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOSPC | ENOBUFS))
     }
 }
 

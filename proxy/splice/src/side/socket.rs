@@ -98,10 +98,10 @@ impl Socket {
         let room = lease.room().len();
         let result = if self.inflow == Inflow::LastWords {
             // Neither tokio's readiness nor its budget may hide what the kernel still has.
-            Poll::Ready((&*SockRef::from(&*tcp)).read(lease.room()))
+            again(|| Poll::Ready((&*SockRef::from(&*tcp)).read(lease.room())))
         } else {
             let mut buffer = ReadBuf::new(lease.room());
-            Pin::new(tcp).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
+            again(|| Pin::new(&mut *tcp).poll_read(cx, &mut buffer)).map_ok(|()| buffer.filled().len())
         };
         match result {
             Poll::Ready(Ok(count)) => {
@@ -129,7 +129,7 @@ impl Socket {
         let Some(tcp) = &mut self.tcp else {
             return Poll::Ready(Err(closed()));
         };
-        let result = ready!(Pin::new(tcp).poll_write(cx, bytes));
+        let result = ready!(again(|| Pin::new(&mut *tcp).poll_write(cx, bytes)));
         Poll::Ready(self.wrote(result))
     }
 
@@ -141,7 +141,7 @@ impl Socket {
         let Some(tcp) = &mut self.tcp else {
             return Poll::Ready(Err(closed()));
         };
-        let result = ready!(Pin::new(tcp).poll_write_vectored(cx, bytes));
+        let result = ready!(again(|| Pin::new(&mut *tcp).poll_write_vectored(cx, bytes)));
         Poll::Ready(self.wrote(result))
     }
 
@@ -184,6 +184,16 @@ impl Socket {
             if !matches!((&*socket).read(lease.room()), Ok(1..)) {
                 break;
             }
+        }
+    }
+}
+
+/// Calls again what was only interrupted (EINTR), which moved nothing; tokio does not.
+fn again<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    loop {
+        match call() {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            called => return called,
         }
     }
 }

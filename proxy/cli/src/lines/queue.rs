@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use super::lock;
 
-/// Bytes that may wait; at 1.4 kB a line, some 3,000 lines. The writer holds as many again.
-pub(super) const CAPACITY: usize = 4 * 1024 * 1024;
 /// Bytes that are worth a write at once: a pipe's whole buffer (pipe(7)).
 const BATCH: usize = 64 * 1024;
-/// How long the first line of a batch waits for company.
-const LINGER: Duration = Duration::from_millis(10);
 
 /// The lines that wait, and what the writer is asked to do.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
+#[derive(Debug)]
+pub(crate) struct Queue {
+    /// Bytes that may wait. The writer holds as many again.
+    capacity: usize,
+    /// How long the first line of a batch waits for company.
+    linger: Duration,
     state: Mutex<State>,
     /// Something is there for the writer.
     wake: Condvar,
@@ -41,23 +41,34 @@ struct State {
 
 /// What the writer is to do.
 #[derive(Debug, Default)]
-pub(super) struct Work {
+pub(crate) struct Work {
     /// Whole lines.
-    pub(super) lines: Vec<u8>,
+    pub(crate) lines: Vec<u8>,
     /// After so many bytes of the lines the file is to be opened anew.
-    pub(super) reopen: Option<usize>,
+    pub(crate) reopen: Option<usize>,
     /// Nothing will follow.
-    pub(super) last: bool,
+    pub(crate) last: bool,
     ticket: u64,
 }
 
 impl Queue {
+    /// An empty one for so many bytes, whose first line of a batch waits so long for company.
+    pub(crate) fn new(capacity: usize, linger: Duration) -> Self {
+        Self {
+            capacity,
+            linger,
+            state: Mutex::default(),
+            wake: Condvar::default(),
+            settled: Condvar::default(),
+        }
+    }
+
     /// Appends a line; false if there is no room for it.
-    pub(super) fn push(&self, line: &[u8]) -> bool {
+    pub(crate) fn push(&self, line: &[u8]) -> bool {
         let mut state = lock(&self.state);
         let before = state.pending.len();
         let after = before + line.len();
-        if state.closing || after > CAPACITY {
+        if state.closing || after > self.capacity {
             return false;
         }
         state.pending.extend_from_slice(line);
@@ -70,19 +81,19 @@ impl Queue {
         true
     }
 
-    pub(super) fn reopen(&self) {
+    pub(crate) fn reopen(&self) {
         self.ask(|state| state.reopen = Some(state.pending.len()));
     }
 
     /// Refuses what comes now, and waits until the writer is done; false if `within` was too short.
-    pub(super) fn close(&self, within: Duration) -> bool {
+    pub(crate) fn close(&self, within: Duration) -> bool {
         self.ask(|state| state.closing = true);
         self.wait(within, |state| state.finished)
     }
 
     /// Waits until the writer has settled all that was asked of it before.
     #[cfg(test)]
-    pub(super) fn flush(&self, within: Duration) -> bool {
+    pub(crate) fn flush(&self, within: Duration) -> bool {
         let ticket = self.ask(|_| {});
         self.wait(within, |state| state.settled >= ticket)
     }
@@ -107,7 +118,7 @@ impl Queue {
     /// For the writer: waits for work, for at most `idle` where that is given.
     ///
     /// It hands in the work that it has done, whose buffer becomes the one that fills.
-    pub(super) fn next(&self, mut done: Work, idle: Option<Duration>) -> Work {
+    pub(crate) fn next(&self, mut done: Work, idle: Option<Duration>) -> Work {
         done.lines.clear();
         let nothing = |state: &mut State| state.pending.is_empty() && !state.urgent;
         let mut state = lock(&self.state);
@@ -120,7 +131,7 @@ impl Queue {
         };
         let company = |state: &mut State| state.pending.len() < BATCH && !state.urgent;
         if !state.pending.is_empty() {
-            let waited = self.wake.wait_timeout_while(state, LINGER, company);
+            let waited = self.wake.wait_timeout_while(state, self.linger, company);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         std::mem::swap(&mut state.pending, &mut done.lines);
@@ -129,19 +140,19 @@ impl Queue {
     }
 
     /// For the writer: this is done.
-    pub(super) fn settle(&self, work: &Work) {
+    pub(crate) fn settle(&self, work: &Work) {
         lock(&self.state).settled = work.ticket;
         self.settled.notify_all();
     }
 
     /// For the writer: it will not come again.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         lock(&self.state).finished = true;
         self.settled.notify_all();
     }
 
     /// For the writer: waits for a target that takes nothing at the moment.
-    pub(super) fn pause(&self, time: Duration) {
+    pub(crate) fn pause(&self, time: Duration) {
         drop(self.settled.wait_timeout_while(lock(&self.state), time, |_| true));
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// An open stream or file.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     sink: Sink<File>,
     /// Absent where there is nothing to open anew.
     path: Option<PathBuf>,
@@ -24,22 +24,22 @@ struct Sink<W> {
 
 /// Lines that were not written whole.
 #[derive(Debug)]
-pub(super) struct Lost {
-    pub(super) lines: u64,
-    pub(super) error: io::Error,
+pub(crate) struct Lost {
+    pub(crate) lines: u64,
+    pub(crate) error: io::Error,
 }
 
 impl Target {
-    pub(super) fn stdout() -> io::Result<Self> {
+    pub(crate) fn stdout() -> io::Result<Self> {
         Self::stream(&io::stdout())
     }
 
-    pub(super) fn stderr() -> io::Result<Self> {
+    pub(crate) fn stderr() -> io::Result<Self> {
         Self::stream(&io::stderr())
     }
 
     /// A file to append to; it is created, with mode 0640, where it does not exist.
-    pub(super) fn file(path: &Path) -> io::Result<Self> {
+    pub(crate) fn file(path: &Path) -> io::Result<Self> {
         Ok(Self { sink: Sink::new(open(path)?), path: Some(path.to_owned()) })
     }
 
@@ -51,7 +51,7 @@ impl Target {
     ///
     /// # Errors
     /// The file can't be opened. The old one stays in use.
-    pub(super) fn reopen(&mut self) -> io::Result<()> {
+    pub(crate) fn reopen(&mut self) -> io::Result<()> {
         if let Some(path) = &self.path {
             self.sink = Sink::new(open(path)?);
         }
@@ -59,7 +59,7 @@ impl Target {
     }
 
     /// Writes whole lines, at once if the target takes them; `pause` is called while it takes none.
-    pub(super) fn write(&mut self, lines: &[u8], pause: impl Fn()) -> Result<(), Lost> {
+    pub(crate) fn write(&mut self, lines: &[u8], pause: impl Fn()) -> Result<(), Lost> {
         self.sink.write(lines, pause)
     }
 }
