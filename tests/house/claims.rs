@@ -7,7 +7,7 @@ use crate::names::tests;
 use crate::tree::{assert_none, read, root};
 
 /// The documents that name tests, as "[`name`](path of its file)".
-const DOCUMENTS: [&str; 2] = ["docs/identity.md", "SECURITY.md"];
+const DOCUMENTS: [&str; 3] = ["docs/identity.md", "docs/faults.md", "SECURITY.md"];
 
 #[test]
 fn every_test_that_a_document_names_is_in_the_file_that_it_names() {
@@ -23,6 +23,11 @@ fn every_row_of_what_is_tried_names_a_test_or_says_why_there_is_none() {
         "name a test, or say in so many words: no test, because",
         &unfounded(&read("docs/identity.md")),
     );
+}
+
+#[test]
+fn every_fault_names_a_test_or_says_why_there_is_none() {
+    assert_none("name a test, or say in so many words: no test, because", &untested(&read("docs/faults.md")));
 }
 
 /// `open` returns a file's text, by its path from the root.
@@ -67,6 +72,30 @@ fn unfounded(text: &str) -> Vec<String> {
     findings
 }
 
+/// Reads the rows that begin with a letter and two digits: each once, as many as there are known faults at least.
+fn untested(text: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    let mut known: Vec<&str> = Vec::new();
+    for (index, row) in text.lines().enumerate() {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let [first, _, _, tests] = cells.as_slice() else { continue };
+        let number = first
+            .strip_prefix("| ")
+            .filter(|it| it.len() == 3 && it.ends_with(|last: char| last.is_ascii_digit()));
+        let Some(number) = number else {
+            continue;
+        };
+        if known.contains(&number) || !(tests.contains(".rs)") || tests.contains("no test, because ")) {
+            findings.push(format!("docs/faults.md:{}: {row}", index + 1));
+        }
+        known.push(number);
+    }
+    if known.len() < 139 {
+        findings.push(format!("docs/faults.md:1: only {} rows", known.len()));
+    }
+    findings
+}
+
 /// Whether each word is a reason's, and its alert, or none, is what is seen.
 fn is_seen(seen: &str, words: &str) -> bool {
     words.split('`').skip(1).step_by(2).all(|word| {
@@ -97,6 +126,19 @@ fn a_test_that_is_not_there_is_caught() {
             "docs/x.md:5: gone in tests/a.rs"
         ]
     );
+    let row = |number: usize| format!("| A{number:02} | a | b | [`x`](y.rs) |\n");
+    let faults: String =
+        (0..99).map(row).chain((0..40).map(|number| row(number).replace('A', "B"))).collect();
+    assert!(untested(&faults).is_empty());
+    let rest = "| C01 | a | b | later |\n| B01 | a | b | no test, because of c |\n";
+    assert_eq!(
+        untested(&(faults.clone() + rest)),
+        [
+            "docs/faults.md:140: | C01 | a | b | later |",
+            "docs/faults.md:141: | B01 | a | b | no test, because of c |"
+        ]
+    );
+    assert_eq!(untested(&row(1)), ["docs/faults.md:1: only 1 rows"]);
     let rows = "| 1 | a | alert 112 | `no_sni` | [`x`](y.rs) |\n".repeat(25);
     assert!(unfounded(&rows).is_empty());
     let rest = "| 26 | a | b | – | no test, because of c |\n| 27 | a | b | – | later |\n\
