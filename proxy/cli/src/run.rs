@@ -92,19 +92,17 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     let administered = Administered { gateway: gateway.clone(), build: version::BUILD, orders, owner };
     tokio::spawn(serve_admin(admin, administered));
 
-    let listening = Listening {
-        mtls: bound.local_addrs(),
-        health: health_address,
-        metrics: metrics_address,
-        admin: &admin_place,
-    };
-    banner::print(&loaded.config, &desired, &gateway, &listening);
+    let addresses = bound.local_addrs().to_vec();
     let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
     let stopping = watch::Sender::new(None);
     let finished = spawn_workers(bound, workers.unwrap_or_else(cores), &stopping)?;
 
     let files = Watch::start(loaded.units, loaded.credentials);
     let files = files.context("cannot watch the certificates")?;
+    // Last, so that whoever waits for these lines finds all that there is to be.
+    let listening =
+        Listening { mtls: &addresses, health: health_address, metrics: metrics_address, admin: &admin_place };
+    banner::print(&loaded.config, &desired, &gateway, &listening);
     let file = arguments.config.clone();
     let log = access_log.clone();
     let mut control = Control { file, config, gateway, updates, metrics, files, log, stopping, ends: None };
