@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 
 mod cost;
 mod ends;
+mod process;
 mod revoke;
+mod soak;
 mod verify;
 
 #[derive(Parser)]
@@ -22,6 +24,7 @@ enum Command {
     Cost(cost::Arguments),
     /// How soon live connections are cut whose caller may no longer call
     Revoke(revoke::Arguments),
+    Soak(soak::Soak),
     Verify(Box<verify::Verify>),
     Ends(ends::Ends),
 }
@@ -30,6 +33,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Revoke(arguments) => revoke::run(&arguments),
+        Command::Soak(soak) => soak.run(),
         Command::Verify(verify) => verify.run(),
         Command::Ends(ends) => ends.run(),
     }
