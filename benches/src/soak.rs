@@ -67,7 +67,7 @@ pub(crate) struct Soak {
     /// How long.
     #[arg(long, value_name = "TIME", default_value = "10m")]
     time: humantime::Duration,
-    /// How many connections a second.
+    /// How many connections a second, at most.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
     /// How many streams last all the time.

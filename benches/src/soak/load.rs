@@ -10,7 +10,7 @@ use landbridge_streams::{Load, Mode, Scenario, Score};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::mix::{Mix, Next};
 use super::route::{Route, Tally};
@@ -69,6 +69,8 @@ impl Traffic {
         let room = Arc::new(Semaphore::new(CONCURRENCY));
         let mut calls = JoinSet::new();
         let mut tick = interval(Duration::from_secs(1) / self.rate);
+        // A machine that stood still is not made up for at once: that would be a load of its own.
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for number in 0.. {
             tick.tick().await;
             let (Ok(place), Some(next)) = (room.clone().acquire_owned().await, self.mix.next(number)) else {

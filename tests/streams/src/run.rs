@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::judge::judge;
-use crate::plan::Plans;
+use crate::plan::{Plans, Reading};
 use crate::record::Record;
 use crate::rng::mix;
 use crate::scenario::Scenario;
@@ -126,7 +126,10 @@ pub async fn exchange_one(
         score.add(&client, &judge(None, &client));
         return score;
     };
-    let server = timeout(AFTERMATH, endpoint.record(connection)).await.ok();
+    // Who reads slowly has much to read yet when the client is done.
+    let slow = plans.endpoint.reading == Reading::Slowly;
+    let wait = if slow { caller.patience } else { AFTERMATH };
+    let server = timeout(wait, endpoint.record(connection)).await.ok();
     score.add(&client, &judge(server.as_ref().map(Record::sent), &client));
     match server {
         Some(server) => score.add(&server, &judge(Some(client.sent()), &server)),
