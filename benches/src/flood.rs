@@ -56,9 +56,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 impl Arguments {
     async fn all(&self) -> anyhow::Result<()> {
         tell(
-            "| gateway | flood | strangers' connections | calls | answered | p50 | p99 | CPU of the gateway |",
+            "| gateway | flood | strangers' connections | calls answered | p50 | p99 | CPU of the gateway |",
         );
-        tell("|---|---|---|---|---|---|---|---|");
+        tell("|---|---|---|---|---|---|---|");
         for kind in Kind::ALL.into_iter().filter(|kind| self.only.is_empty() || self.only.contains(kind)) {
             let Some(program) = gateways::find(kind, self.landbridge.as_deref()) else {
                 tell(&format!("| {} | not installed |", kind.name()));
@@ -91,10 +91,10 @@ impl Arguments {
 
     fn tell(&self, kind: Kind, flood: Option<Flood>, (came, answers, spent): (u64, &Answers, Duration)) {
         let flood = flood.map_or("none", Flood::name);
-        let share = 100.0 * answers.answered() as f64 / answers.calls.max(1) as f64;
         tell(&format!(
-            "| {} | {flood} | {came} | {} | {share:.2} % | {} | {} | {:.1} s of {:.0} s |",
+            "| {} | {flood} | {came} | {} of {} | {} | {} | {:.1} s of {:.0} s |",
             kind.name(),
+            answers.answered(),
             answers.calls,
             answers.percentile(50),
             answers.percentile(99),

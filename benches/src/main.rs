@@ -8,7 +8,9 @@ mod cost;
 mod ends;
 mod flood;
 mod gateways;
+mod process;
 mod revoke;
+mod soak;
 mod verify;
 
 #[derive(Parser)]
@@ -24,6 +26,7 @@ enum Command {
     Cost(cost::Arguments),
     /// How soon live connections are cut whose caller may no longer call
     Revoke(revoke::Arguments),
+    Soak(soak::Soak),
     Verify(Box<verify::Verify>),
     Ends(ends::Ends),
     /// How gateways serve their callers while strangers flood them
@@ -34,6 +37,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Revoke(arguments) => revoke::run(&arguments),
+        Command::Soak(soak) => soak.run(),
         Command::Verify(verify) => verify.run(),
         Command::Ends(ends) => ends.run(),
         Command::Flood(arguments) => flood::run(&arguments),

@@ -12,12 +12,12 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use landbridge_testkit::command::Running;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::events::Report;
 use self::peer::Peer;
 use self::scene::{Change, Scene};
 use self::tell::Measured;
+use crate::process::{cpu, landbridge, raise_open_files};
 
 mod client;
 mod endpoint;
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn measure(arguments: &Arguments, files: u64) -> anyhow::Result<ExitCode> {
     ensure!(arguments.rounds > 0, "expected at least one round; leave --rounds out for 5");
     let half = connections(arguments.connections, files) / 2;
-    let program = gateway(arguments)?;
+    let program = landbridge(arguments.gateway.as_deref())?;
     let mut endpoint = Peer::start("endpoint", &std::env::temp_dir())?;
     let scene = Scene::set(endpoint.address()?, 2 * half)?;
     let config = scene.path().join("gateway.toml");
@@ -134,31 +134,6 @@ fn applied(gateway: &mut Running) -> anyhow::Result<(u64, Duration)> {
 fn connections(asked: usize, files: u64) -> usize {
     let most = files.saturating_sub(RESERVED_FILES) / 2 / 100 * 100;
     asked.min(usize::try_from(most).unwrap_or(usize::MAX))
-}
-
-fn gateway(arguments: &Arguments) -> anyhow::Result<String> {
-    let own = std::env::current_exe().context("cannot tell where this program is")?;
-    let path = arguments.gateway.clone().unwrap_or_else(|| own.with_file_name("landbridge"));
-    ensure!(path.is_file(), "no gateway at {}; build it (landbridge-cli) or say --gateway", path.display());
-    path.to_str().map(str::to_owned).context("the gateway's path is not UTF-8")
-}
-
-/// The processor time that all threads of a process have had, to the nanosecond.
-fn cpu(process: u32) -> anyhow::Result<Duration> {
-    let mut sum = 0;
-    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-        let spent: u64 = text.split_whitespace().next().context("schedstat is empty")?.parse()?;
-        sum += spent;
-    }
-    Ok(Duration::from_nanos(sum))
-}
-
-/// Takes all the open files that the hard limit allows, and says how many that are.
-fn raise_open_files() -> anyhow::Result<u64> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
-    Ok(maximum.unwrap_or(u64::MAX))
 }
 
 #[expect(clippy::print_stdout, reason = "what was measured is what this command is for")]

@@ -5,6 +5,7 @@ mod killed;
 mod parties;
 mod split;
 
+pub(crate) use answer::{Answer, Format};
 pub(crate) use parties::{Files, Setup};
 
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use clap::{Args, ValueEnum};
 use landbridge_streams::{Load, Mode, Scenario, Score, exchange};
 use rustix::process::{Pid, Signal, kill_process};
 
-use answer::{Answer, Audience, Format};
+use answer::Audience;
 
 /// Check a gateway: is every byte exact, and is every end true?
 ///

@@ -148,6 +148,25 @@ async fn a_record_that_is_not_authentic_is_a_reset_at_the_endpoint() {
 }
 
 #[tokio::test]
+async fn what_comes_in_one_piece_with_the_handshake_s_end_arrives_even_if_a_broken_record_comes_behind_it() {
+    let world = World::default();
+    let listening = Endpoint::bind().await;
+    let gateway = world.gateway(&World::httpbin(&[listening.address], "")).await;
+    let mut client = Wire::hold_hello(&world.sidecar(), gateway.address, HTTPBIN).await;
+    let hello = client.flight();
+    client.send_raw(&hello).await;
+    let mut piece = client.hold_handshake().await;
+    piece.extend(client.seal(b"everything"));
+    piece.extend([23, 3, 3, 0, 32]);
+    piece.extend([0; 32]);
+    client.send_raw(&piece).await;
+    let mut endpoint = listening.accept().await;
+    assert_eq!(endpoint.rest().await, (b"everything".to_vec(), Saw::Reset));
+    let mut it = Spliced { gateway, client, endpoint, _world: world };
+    assert_eq!(it.outcome(Reason::DownstreamProtocol, Flag::Dpe).await.received, 10);
+}
+
+#[tokio::test]
 async fn a_silent_connection_is_reset_on_both_sides() {
     let mut it = Spliced::with("[timeouts]\nidle = \"200ms\"\n", "").await;
     assert_eq!((it.client.end().await, it.endpoint.end().await), (Saw::Reset, Saw::Reset));

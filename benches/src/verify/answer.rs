@@ -63,11 +63,13 @@ impl Answer {
         Ok(if self.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn is_good(&self) -> bool {
+    /// Whether nothing was lost and no end was false.
+    pub(crate) fn is_good(&self) -> bool {
         self.rows.iter().all(|(_, score)| score.is_good())
     }
 
-    fn table(&self) -> String {
+    /// As a table for people.
+    pub(crate) fn table(&self) -> String {
         let mut lines = vec![format!(
             "{:<28} {:>11} {:>7} {:>8} {:>7} {:>6} {:>6} {:>7} {:>12}  {}",
             "",
@@ -103,7 +105,8 @@ impl Answer {
         lines.join("\n") + "\n"
     }
 
-    fn json(&self) -> Value {
+    /// As an object for programs.
+    pub(crate) fn json(&self) -> Value {
         let rows: Vec<Value> = self
             .rows
             .iter()

@@ -11,7 +11,7 @@ use crate::board::{Board, Stand};
 use crate::checker::Checker;
 use crate::header::Header;
 use crate::link::Link;
-use crate::plan::{Ending, Hold, Plan, Reading};
+use crate::plan::{Ending, Hold, PACE, Plan, Reading};
 use crate::record::Record;
 use crate::rng::Rng;
 use crate::seen::Seen;
@@ -23,6 +23,10 @@ const LARGEST_WRITE: u32 = 16;
 const BURST: usize = 16;
 /// How long a sender that means to cut a stream waits for a gateway that takes no more of it.
 const STUCK: Duration = Duration::from_millis(300);
+/// How often an end has its turn that is paced or reads slowly.
+const TURN: Duration = Duration::from_millis(100);
+/// How much it sends in each; it reads four times as much.
+const PIECE: u64 = PACE / 10;
 
 /// What the ends of a run share.
 #[derive(Clone, Copy)]
@@ -47,6 +51,7 @@ pub(crate) struct End<'a> {
     reading: bool,
     came: Vec<u8>,
     next: Vec<u8>,
+    began: Instant,
     progress: Instant,
     acknowledged: u64,
     silent: bool,
@@ -83,6 +88,7 @@ impl<'a> End<'a> {
             reading: plan.reading != Reading::AfterOtherLeft,
             came: Vec::new(),
             next: Vec::new(),
+            began: Instant::now(),
             progress: Instant::now(),
             acknowledged: 0,
             silent: false,
@@ -105,10 +111,12 @@ impl<'a> End<'a> {
     }
 
     fn read(&mut self) {
-        if !self.reading || self.rng.one_in(8) {
+        let allowed = self.may_read();
+        if allowed == 0 || self.rng.one_in(8) {
             return;
         }
         let most = if self.rng.one_in(4) { self.rng.any_size(LARGEST_WRITE) } else { u64::MAX };
+        let most = most.min(allowed);
         self.came.clear();
         self.link.pull(&mut self.came, usize::try_from(most).unwrap_or(usize::MAX));
         if !self.came.is_empty() {
@@ -168,8 +176,28 @@ impl<'a> End<'a> {
         let other_ended = self.link.end().is_some_and(Seen::is_clean);
         match self.plan.hold {
             Hold::UntilOtherEnded if !other_ended => self.plan.stop.min(self.plan.length / 2).max(HEADER),
+            Hold::Paced => self.plan.stop.min(HEADER + PIECE * self.turns()),
             Hold::UntilOtherEnded | Hold::Never => self.plan.stop,
         }
+    }
+
+    /// How many bytes it may take from its socket, for now.
+    fn may_read(&self) -> u64 {
+        match self.plan.reading {
+            _ if !self.reading => 0,
+            Reading::Slowly => (4 * PIECE * self.turns()).saturating_sub(self.checker.total()),
+            _ => u64::MAX,
+        }
+    }
+
+    /// How many turns it has had, if it takes turns, with the one that it has.
+    fn turns(&self) -> u64 {
+        let turns = self.began.elapsed().as_millis() / TURN.as_millis();
+        u64::try_from(turns).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn takes_turns(&self) -> bool {
+        self.plan.hold == Hold::Paced || self.plan.reading == Reading::Slowly
     }
 
     fn push(&mut self, limit: u64) {
@@ -248,7 +276,7 @@ impl<'a> End<'a> {
 
     /// Waits until there is something to do, or nothing has happened for too long.
     async fn wait(&mut self) {
-        let reads = self.reading && self.link.end().is_none();
+        let reads = self.may_read() > 0 && self.link.end().is_none();
         let limit = self.limit();
         let writes = match self.sending {
             Sending::Stream => self.position < limit || limit == self.plan.stop || self.link.has_queued(),
@@ -260,6 +288,7 @@ impl<'a> End<'a> {
         let patience = self.progress + self.terms.patience;
         let wake =
             if self.makes_a_queue() && writes { patience.min(self.progress + STUCK) } else { patience };
+        let wake = if self.takes_turns() { wake.min(Instant::now() + TURN) } else { wake };
         let interest = match (reads, writes) {
             (true, true) => Interest::READABLE.add(Interest::WRITABLE),
             (_, true) => Interest::WRITABLE,

@@ -68,8 +68,9 @@ const ENDINGS: [Ending; 7] = [
     Ending::Killed,
     Ending::Silent,
 ];
-const HOLDS: [Hold; 2] = [Hold::Never, Hold::UntilOtherEnded];
-const READINGS: [Reading; 3] = [Reading::Always, Reading::AfterOtherLeft, Reading::UntilStop];
+const HOLDS: [Hold; 3] = [Hold::Never, Hold::UntilOtherEnded, Hold::Paced];
+const READINGS: [Reading; 4] =
+    [Reading::Always, Reading::AfterOtherLeft, Reading::UntilStop, Reading::Slowly];
 
 /// How a plan is carried out, in three bytes.
 fn manner(plan: Plan) -> u32 {

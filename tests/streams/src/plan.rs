@@ -2,6 +2,9 @@
 
 use crate::stream::{HEADER, Way};
 
+/// How much an end sends in a second that is paced.
+pub const PACE: u64 = 40 * 1024;
+
 /// How an end ends what it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -21,13 +24,15 @@ pub enum Ending {
     Silent,
 }
 
-/// Whether an end waits before it sends the second half.
+/// Whether an end sends as fast as it can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     /// It sends as fast as it can.
     Never,
     /// It sends the second half once the other end has ended cleanly.
     UntilOtherEnded,
+    /// It sends a little ten times a second, [`PACE`] bytes in all, however long that takes.
+    Paced,
 }
 
 /// When an end reads.
@@ -39,6 +44,8 @@ pub enum Reading {
     AfterOtherLeft,
     /// Until it has sent its share: what comes later stays unread.
     UntilStop,
+    /// A little ten times a second, about four times [`PACE`]: the rest queues up on the way.
+    Slowly,
 }
 
 /// What one end of a connection is going to do.
@@ -97,6 +104,12 @@ impl Plan {
     #[must_use]
     pub fn held(self) -> Self {
         Self { hold: Hold::UntilOtherEnded, ..self }
+    }
+
+    /// Sends a little at a time.
+    #[must_use]
+    pub fn paced(self) -> Self {
+        Self { hold: Hold::Paced, ..self }
     }
 
     /// Reads at another time.

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::judge::judge;
+use crate::plan::Plans;
 use crate::record::Record;
 use crate::rng::mix;
 use crate::scenario::Scenario;
@@ -86,7 +87,8 @@ pub async fn exchange(caller: &Arc<Caller>, endpoint: Option<&Arc<Endpoint>>, lo
                     return score;
                 }
                 if let Some(scenario) = load.scenario(caller.run, connection) {
-                    score.merge(one(&caller, endpoint.as_deref(), (scenario, connection), load.mean).await);
+                    let plans = scenario.plans(caller.mode, caller.run, connection, load.mean);
+                    score.merge(exchange_one(&caller, endpoint.as_deref(), connection, plans).await);
                 }
             }
         });
@@ -101,15 +103,14 @@ pub async fn exchange(caller: &Arc<Caller>, endpoint: Option<&Arc<Endpoint>>, lo
     score
 }
 
-/// Makes one connection and judges both its streams.
-async fn one(
+/// Makes one connection and judges both its streams, or the one to the client without an endpoint of ours.
+pub async fn exchange_one(
     caller: &Caller,
     endpoint: Option<&Endpoint>,
-    (scenario, connection): (Scenario, u64),
-    mean: u64,
+    connection: u64,
+    plans: Plans,
 ) -> Score {
     let mut score = Score { connections: 1, ..Score::default() };
-    let plans = scenario.plans(caller.mode, caller.run, connection, mean);
     let client = match caller.call(connection, plans).await {
         Ok(client) => client,
         Err(error) => {

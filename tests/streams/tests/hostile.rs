@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use landbridge_streams::{
-    Board, Caller, Endpoint, Fault, Load, Mode, Plan, Plans, Record, Scenario, Score, Seen, Verdict,
-    exchange, hello_config, judge,
+    Board, Caller, Endpoint, Fault, Load, Mode, PACE, Plan, Plans, Reading, Record, Scenario, Score, Seen,
+    Verdict, exchange, exchange_one, hello_config, judge,
 };
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -116,6 +116,20 @@ async fn a_relay_that_does_no_harm_is_found_to_do_none() {
     let score = scene.score(Scenario::Clean).await;
     assert!(score.is_good(), "{score:?}");
     assert_eq!((score.forth.exact, score.back.exact), (20, 20));
+}
+
+#[tokio::test]
+async fn who_sends_or_reads_a_little_at_a_time_gets_and_gives_all_the_same() {
+    let scene = Scene::set(|_, _| ()).await;
+    let (paced, quick) = (Plan::clean(PACE / 2).paced(), Plan::clean(PACE));
+    let slow = Plan::clean(1000).reading(Reading::Slowly);
+    for (number, client, endpoint) in [(1, paced, paced), (2, slow, quick), (3, quick, slow)] {
+        let plans = Plans { client, endpoint };
+        let score = exchange_one(&scene.caller, Some(&scene.endpoint), number, plans).await;
+        assert!(score.is_good(), "{score:?}");
+        assert_eq!((score.forth.exact, score.back.exact), (1, 1));
+        assert_eq!((score.forth.bytes, score.back.bytes), (client.length, endpoint.length));
+    }
 }
 
 #[tokio::test]

@@ -129,6 +129,12 @@ impl Running {
         }
     }
 
+    /// All events so far, oldest first.
+    pub fn events(&mut self) -> &[String] {
+        self.seen.extend(self.events.try_iter());
+        &self.seen
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

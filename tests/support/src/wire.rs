@@ -115,6 +115,23 @@ impl Wire {
         records
     }
 
+    /// Makes records of bytes of the application; whoever takes them has to send them.
+    pub fn seal(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.tls.as_mut().expect("TLS to seal with").writer().write_all(bytes).unwrap();
+        self.flight()
+    }
+
+    /// Reads until the handshake is done, as far as this end can tell; whoever takes what it wants to send
+    /// for that has to send it.
+    pub async fn hold_handshake(&mut self) -> Vec<u8> {
+        let mut held = self.flight();
+        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            self.heard().await;
+            held.extend(self.flight());
+        }
+        held
+    }
+
     /// Sends and reads until the handshake is done, as far as this end can tell.
     pub async fn handshake(&mut self) -> Result<(), Saw> {
         soon("the handshake", async {

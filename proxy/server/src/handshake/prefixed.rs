@@ -1,21 +1,35 @@
-//! A stream with bytes in front of it that were read before.
+//! A stream with bytes in front of it that were read before, given record by record.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What a client sent behind its hello, and then the client.
+///
+/// A read ends where a TLS record does. So the handshake is over with the record that ends it, and what the
+/// client sent right behind, be it even a broken record or an alert, waits for the splice, which delivers
+/// what came before that.
 pub(super) struct Prefixed {
     prefix: Vec<u8>,
     tcp: TcpStream,
+    place: Place,
 }
+
+/// How far into a record the reader is: the two bytes of its length are the last of its five-byte header.
+#[derive(Default)]
+struct Place {
+    header: Vec<u8>,
+    body: usize,
+}
+
+const HEADER: usize = 5;
 
 impl Prefixed {
     pub(super) fn new(prefix: Vec<u8>, tcp: TcpStream) -> Self {
-        Self { prefix, tcp }
+        Self { prefix, tcp, place: Place::default() }
     }
 
     /// The client alone, after a handshake. Nothing is left of the prefix then: a client finishes its
@@ -32,13 +46,41 @@ impl AsyncRead for Prefixed {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let most = buffer.remaining().min(self.place.left());
         if self.prefix.is_empty() {
-            return again(|| Pin::new(&mut self.tcp).poll_read(context, buffer));
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+            ready!(again(|| Pin::new(&mut self.tcp).poll_read(context, &mut part)))?;
+            self.place.pass(part.filled());
+            let count = part.filled().len();
+            buffer.advance(count);
+        } else {
+            let count = most.min(self.prefix.len());
+            let rest = self.prefix.split_off(count);
+            let part = std::mem::replace(&mut self.prefix, rest);
+            self.place.pass(&part);
+            buffer.put_slice(&part);
         }
-        let count = buffer.remaining().min(self.prefix.len());
-        let rest = self.prefix.split_off(count);
-        buffer.put_slice(&std::mem::replace(&mut self.prefix, rest));
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Place {
+    /// How many bytes are left of the header, or then of the record.
+    fn left(&self) -> usize {
+        if self.body > 0 { self.body } else { HEADER - self.header.len() }
+    }
+
+    /// Takes bytes, at most as many as are left.
+    fn pass(&mut self, bytes: &[u8]) {
+        if self.body > 0 {
+            self.body -= bytes.len();
+            return;
+        }
+        self.header.extend_from_slice(bytes);
+        if let [_, _, _, high, low] = *self.header {
+            self.body = usize::from(u16::from_be_bytes([high, low]));
+            self.header.clear();
+        }
     }
 }
 
@@ -79,5 +121,29 @@ fn again<T>(mut call: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             called => return called,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_ends_with_the_header_and_with_the_record_however_it_comes() {
+        let mut place = Place::default();
+        let mut reads = Vec::new();
+        // Records of 3 bytes, of none, and of 300.
+        let mut wire: Vec<u8> = vec![22, 3, 3, 0, 3, 1, 2, 3, 23, 3, 3, 0, 0, 23, 3, 3, 1, 44];
+        wire.extend([0; 300]);
+        let mut rest = wire.as_slice();
+        while !rest.is_empty() {
+            // As the kernel has them: never more than 200 at once.
+            let (part, later) = rest.split_at(place.left().min(200));
+            place.pass(part);
+            reads.push(part.len());
+            rest = later;
+        }
+        assert_eq!(reads, [5, 3, 5, 5, 200, 100]);
+        assert_eq!(place.left(), HEADER);
     }
 }

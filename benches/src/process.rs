@@ -1,0 +1,55 @@
+//! What a process of the machine has, as /proc tells, and what this one may have.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The processor time that all threads of a process have had, to the nanosecond.
+pub(crate) fn cpu(process: u32) -> anyhow::Result<Duration> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let spent: u64 = text.split_whitespace().next().context("schedstat is empty")?.parse()?;
+        sum += spent;
+    }
+    Ok(Duration::from_nanos(sum))
+}
+
+/// How many bytes of a process are resident, and how many threads it has.
+pub(crate) fn resident_and_threads(process: u32) -> anyhow::Result<(u64, u64)> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let field = |name: &str| -> anyhow::Result<u64> {
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        Ok(value.with_context(|| format!("no {name} of process {process}"))?.parse()?)
+    };
+    Ok((field("VmRSS:")? * 1024, field("Threads:")?))
+}
+
+/// How many descriptors a process has open.
+pub(crate) fn descriptors(process: u32) -> anyhow::Result<u64> {
+    Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count() as u64)
+}
+
+/// The machine's load average of the last minute.
+pub(crate) fn load_average() -> anyhow::Result<String> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split_whitespace().next().unwrap_or_default().to_owned())
+}
+
+/// Takes all the open files that the hard limit allows, and says how many that are.
+pub(crate) fn raise_open_files() -> anyhow::Result<u64> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    Ok(maximum.unwrap_or(u64::MAX))
+}
+
+/// The gateway's program: the one that was named, or the one beside this.
+pub(crate) fn landbridge(named: Option<&Path>) -> anyhow::Result<String> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let path = named.map_or_else(|| own.with_file_name("landbridge"), Path::to_owned);
+    ensure!(path.is_file(), "no gateway at {}; build it (landbridge-cli) or say --gateway", path.display());
+    path.to_str().map(str::to_owned).context("the gateway's path is not UTF-8")
+}
