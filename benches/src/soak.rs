@@ -150,7 +150,7 @@ impl Soak {
         traffic.changing().await;
         stop.store(true, Ordering::Relaxed);
         let took = looker.began.elapsed();
-        let samples = sampling.await??;
+        let (samples, missed) = sampling.await?;
         let Worked { mut gateway, scene, made } =
             tokio::task::spawn_blocking(move || operator.stop()).await??;
         all_over(victims).await?;
@@ -166,6 +166,7 @@ impl Soak {
             rows: tally,
             start,
             samples,
+            missed,
             idle,
             lines: scene.lines()?,
             made,
@@ -215,13 +216,14 @@ impl Soak {
     async fn settled(&self, looker: Looker) -> anyhow::Result<Sample> {
         let mut tick = interval(Duration::from_millis(100));
         let deadline = Instant::now() + PATIENCE;
-        while looker.look().await?.active > 0.0 && Instant::now() < deadline {
+        let busy = |look: anyhow::Result<Sample>| look.is_ok_and(|sample| sample.active > 0.0);
+        while busy(looker.look().await) && Instant::now() < deadline {
             tick.tick().await;
         }
         let mut rest = interval(self.idle.into());
         rest.tick().await;
         rest.tick().await;
-        looker.look().await
+        looker.look().await.context("the gateway does not tell how it is")
     }
 }
 
@@ -233,15 +235,19 @@ async fn all_over(mut tasks: JoinSet<()>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Looks again and again while all of the load is there.
-async fn sampled(looker: Looker, every: Duration, time: Duration) -> anyhow::Result<Vec<Sample>> {
-    let mut samples = Vec::new();
+/// Looks again and again while all of the load is there; a look that fails on a machine that stands still is
+/// counted, and the next one made.
+async fn sampled(looker: Looker, every: Duration, time: Duration) -> (Vec<Sample>, u64) {
+    let (mut samples, mut missed) = (Vec::new(), 0);
     let mut tick = interval(every);
     loop {
         tick.tick().await;
         if looker.began.elapsed() >= time {
-            return Ok(samples);
+            return (samples, missed);
         }
-        samples.push(looker.look().await.context("the gateway does not tell how it is")?);
+        match looker.look().await {
+            Ok(sample) => samples.push(sample),
+            Err(_) => missed += 1,
+        }
     }
 }

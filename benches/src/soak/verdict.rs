@@ -23,6 +23,8 @@ pub(super) struct Soaked {
     pub(super) start: Sample,
     pub(super) samples: Vec<Sample>,
     pub(super) idle: Sample,
+    /// Looks that failed.
+    pub(super) missed: u64,
     pub(super) lines: Lines,
     pub(super) made: Made,
     /// Events of the gateway that tell of a panic.
@@ -75,6 +77,7 @@ impl Soaked {
             unless(same(refused, 0.0), format!("{kind}: {refused} changes were refused"));
             unless(count("applied") >= 1.0, format!("{kind}: no change was applied"));
         }
+        unless(!self.samples.is_empty(), "the gateway never told how it is under load".to_owned());
         for panic in &self.panics {
             unless(false, format!("a panic: {panic}"));
         }
@@ -134,6 +137,7 @@ impl Soaked {
         let each = |of: &dyn Fn(&Sample) -> String| {
             moments.map(|(when, sample)| format!("{} {when}", of(sample))).join(", ")
         };
+        say("samples", format!("{}, {} looks failed", self.samples.len(), self.missed));
         say("resident memory, MiB", each(&|it| format!("{:.1}", float(it.resident) / MEBIBYTE)));
         say("descriptors", each(&|it| it.descriptors.to_string()));
         say("threads", each(&|it| it.threads.to_string()));
@@ -174,6 +178,7 @@ impl Soaked {
             "load_average": self.load,
             "start": self.start,
             "samples": self.samples,
+            "missed_samples": self.missed,
             "idle": self.idle,
         })
     }

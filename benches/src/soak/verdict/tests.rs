@@ -30,6 +30,7 @@ fn soaked(minutes: u32, growth: f64) -> Soaked {
         start: Sample { updates: updates(1.0), ..sample(0) },
         samples: (0..minutes).map(sample).collect(),
         idle,
+        missed: 0,
         lines: Lines { connections: 7, suppressed: 1, ..Lines::default() },
         made: Made::new(),
         panics: Vec::new(),
@@ -74,6 +75,13 @@ fn each_false_end_lost_byte_and_cut_stream_is_a_fault() {
 fn what_the_gateway_keeps_when_all_is_over_is_a_fault() {
     assert!(only(|it| it.idle.active = 1.0).contains("1 connections are open"));
     assert!(only(|it| it.idle.descriptors = 21).contains("21 descriptors"));
+}
+
+#[test]
+fn a_gateway_that_never_tells_how_it_is_is_at_fault() {
+    let mut silent = soaked(10, 0.0);
+    silent.samples.clear();
+    assert_eq!(silent.faults(), ["the gateway never told how it is under load"]);
 }
 
 #[test]
