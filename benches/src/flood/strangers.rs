@@ -49,13 +49,16 @@ const AT_ONCE: usize = 100;
 impl Strangers {
     pub(super) fn begin(flood: Flood, gateway: SocketAddr, (many, sources): (usize, u32)) -> Self {
         let came = Arc::new(AtomicU64::new(0));
+        // Made once: keys cost more than all the rest of a stranger, and callers would wait for their own machine.
+        let hello: Arc<[u8]> = hello().unwrap_or_default().into();
         let many = if flood == Flood::Anonymous { AT_ONCE } else { many };
         let mut crowd = JoinSet::new();
         for stranger in 0..many {
             let source = u32::try_from(stranger).unwrap_or(0) % sources;
             // 127.1.0.1 and up: the callers are at 127.0.0.1.
             let source = Ipv4Addr::from(0x7f01_0001_u32.wrapping_add(source));
-            crowd.spawn(again_and_again(flood, source, gateway, came.clone()));
+            let say = (flood != Flood::Silent).then(|| hello.clone());
+            crowd.spawn(again_and_again((flood, say), source, gateway, came.clone()));
         }
         Self { crowd, came }
     }
@@ -67,7 +70,12 @@ impl Strangers {
     }
 }
 
-async fn again_and_again(flood: Flood, source: Ipv4Addr, gateway: SocketAddr, came: Arc<AtomicU64>) {
+async fn again_and_again(
+    (flood, say): (Flood, Option<Arc<[u8]>>),
+    source: Ipv4Addr,
+    gateway: SocketAddr,
+    came: Arc<AtomicU64>,
+) {
     loop {
         let Some(mut tcp) = dial(source, gateway).await else {
             // Refused, or no port left: as busy as before, but not for ever at once.
@@ -75,7 +83,9 @@ async fn again_and_again(flood: Flood, source: Ipv4Addr, gateway: SocketAddr, ca
             continue;
         };
         came.fetch_add(1, Ordering::Relaxed);
-        if flood != Flood::Silent && hello(&mut tcp).await.is_none() {
+        if let Some(hello) = &say
+            && tcp.write_all(hello).await.is_err()
+        {
             continue;
         }
         match flood {
@@ -95,13 +105,13 @@ async fn dial(source: Ipv4Addr, gateway: SocketAddr) -> Option<TcpStream> {
     timeout(Duration::from_secs(5), socket.connect(gateway)).await.ok()?.ok()
 }
 
-/// Sends a ClientHello that names the service.
-async fn hello(tcp: &mut TcpStream) -> Option<()> {
+/// A ClientHello that names the service.
+fn hello() -> Option<Vec<u8>> {
     let name = ServerName::try_from(SNI).ok()?;
     let mut client = ClientConnection::new(hello_config().ok()?, name).ok()?;
     let mut bytes = Vec::new();
     client.write_tls(&mut bytes).ok()?;
-    tcp.write_all(&bytes).await.ok()
+    Some(bytes)
 }
 
 async fn until_thrown_out(tcp: &mut TcpStream) {

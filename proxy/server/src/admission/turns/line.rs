@@ -33,6 +33,7 @@ pub(super) struct Line {
 /// What one source has of the line.
 #[derive(Default)]
 struct Share {
+    /// Its turns, those included who were told to go.
     held: usize,
     waiters: VecDeque<Waiter>,
 }
@@ -112,11 +113,9 @@ impl Line {
 
     /// Gives up the turn or the place of the connection `id`.
     pub(super) fn leave(&mut self, source: Source, id: u64, now: Duration) {
-        if self.holders.remove(&id).is_some() {
+        if self.holders.remove(&id).is_some() || self.leaving.remove(&id) {
             self.released(source);
-        } else if !self.leaving.remove(&id)
-            && let Some(share) = self.sources.get_mut(&source)
-        {
+        } else if let Some(share) = self.sources.get_mut(&source) {
             let before = share.waiters.len();
             share.waiters.retain(|waiter| waiter.live.id != id);
             self.waiting -= before - share.waiters.len();
@@ -148,7 +147,7 @@ impl Line {
             .min_by_key(|(_, holder)| usize::MAX - held(holder))
             .map(|(id, _)| *id);
         let Some((id, holder)) = slow.and_then(|id| self.holders.remove_entry(&id)) else { return false };
-        self.released(holder.source);
+        // Its source has it until it has left, and gets no other one for it.
         self.leaving.insert(id);
         holder.live.end(Ending { reason: Reason::HandshakeLimit, flush: None });
         true
@@ -245,7 +244,7 @@ impl Line {
         let held: usize = self.sources.values().map(|share| share.held).sum();
         let waiting: usize = self.sources.values().map(|share| share.waiters.len()).sum();
         let ring: HashSet<Source> = self.ring.iter().copied().collect();
-        held == self.holders.len()
+        held == self.in_flight()
             && waiting == self.waiting
             && ring.len() == self.ring.len()
             && self.sources.iter().all(|(source, share)| ring.contains(source) != share.waiters.is_empty())

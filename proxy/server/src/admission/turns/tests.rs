@@ -159,6 +159,25 @@ fn no_source_gets_the_last_eighth_of_the_turns() {
 }
 
 #[test]
+fn who_was_told_to_go_counts_for_its_source_until_it_has_left() {
+    let registry = Registry::default();
+    let mut line = Line::new(Rule { most: 8, most_waiting: 16, ..RULE });
+    let mut crowd: Vec<Member<'_>> = (1..=9).map(|id| enter(&mut line, &registry, id, 1, at(0))).collect();
+    let _elsewhere = enter(&mut line, &registry, 10, 2, at(0));
+    let mut waits = enter(&mut line, &registry, 11, 3, at(0));
+    line.make_room(at(2000));
+    let gone = crowd.iter().filter(|member| member.made_room()).count();
+    assert!(gone > 0 && !waits.has_a_turn());
+    for _ in 0..2 {
+        let first = crowd.iter().position(Member::made_room).unwrap();
+        crowd.remove(first).leave(&mut line, at(2001));
+    }
+    assert!(waits.has_a_turn(), "the first went to the crowd, whose turn it was, and the second here");
+    let turns = crowd.iter_mut().map(Member::has_a_turn).filter(|has| *has).count();
+    assert_eq!(turns, 6, "one of them was told to go, and counts still");
+}
+
+#[test]
 fn a_higher_limit_lets_those_who_wait_go_on() {
     let registry = Registry::default();
     let mut line = Line::new(RULE);
