@@ -203,6 +203,24 @@ async fn a_bundle_that_loses_a_ca_cuts_whom_that_ca_vouched_for() {
 }
 
 #[tokio::test]
+async fn a_bundle_that_is_emptied_in_so_many_words_cuts_its_callers_and_lets_nobody_in() {
+    let world = World::default();
+    let endpoint = Endpoint::bind().await;
+    let services = World::httpbin(&[endpoint.address], "");
+    let mut gateway = world.gateway(&services).await;
+    let mut cut = Stream::open(&world, &world.sleep_svid(), &gateway, &endpoint).await;
+    cut.works().await;
+
+    world.folder.write("cluster-1.pem", "{\"keys\": []}");
+    update(&world, &gateway, &services).await;
+    cut.is_cut().await;
+    assert_eq!(gateway.outcome().await.reason, Reason::Revoked);
+    let refused = world.sidecar().ask(gateway.address, HTTPBIN, b"x").await;
+    assert_eq!(refused, Err(Saw::Alert(48)));
+    assert_eq!(gateway.outcome().await.reason, Reason::CertUntrusted);
+}
+
+#[tokio::test]
 async fn a_crl_that_names_a_live_caller_s_certificate_cuts_that_caller() {
     let world = World::default();
     let endpoint = Endpoint::bind().await;

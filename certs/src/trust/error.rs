@@ -32,7 +32,7 @@ pub enum TrustError {
     },
     /// The JSON bundle has no key for X509-SVIDs.
     #[error(
-        "{file} has no key with \"use\": \"x509-svid\", so nobody could be believed; add a root, or remove the trust entry"
+        "{file} has no key with \"use\": \"x509-svid\", so nobody could be believed; add a root, remove the trust entry, or say that all are revoked by an empty list: {{\"keys\": []}}"
     )]
     Empty {
         /// The bundle.
@@ -81,6 +81,11 @@ pub enum TrustError {
 /// Something in a trust entry is out of date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustWarning {
+    /// The bundle says that there is no root any more.
+    NoRoots {
+        /// The bundle.
+        file: String,
+    },
     /// A root has expired.
     RootExpired {
         /// The bundle.
@@ -107,6 +112,9 @@ pub enum TrustWarning {
 impl fmt::Display for TrustWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoRoots { file } => {
+                write!(f, "{file} has an empty list of keys: nobody of this trust entry is believed")
+            }
             Self::RootExpired { file, subject } => {
                 write!(f, "a root in {file} has expired and vouches for nobody: {subject}")
             }

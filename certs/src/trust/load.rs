@@ -37,6 +37,9 @@ impl TrustEntry {
         for (index, der) in roots(bundle)?.iter().enumerate() {
             self.add_root(bundle, index + 1, der, now)?;
         }
+        if self.anchors.is_empty() {
+            self.warnings.push(TrustWarning::NoRoots { file: bundle.name.clone() });
+        }
         Ok(())
     }
 
@@ -144,7 +147,9 @@ fn roots_of_json(bundle: &Source) -> Result<Vec<CertificateDer<'static>>, TrustE
         let name = format!("x5c of key {place} of {}", bundle.name);
         roots.extend(Source::new(&name, pem.as_bytes()).certificates()?);
     }
-    if roots.is_empty() {
+    // No key at all says that all are revoked (SPIFFE Trust Domain and Bundle, section 4.1.3). Keys, and none of them
+    // for this, say nothing of the kind; nor does an empty file.
+    if roots.is_empty() && !parsed.keys.is_empty() {
         return Err(TrustError::Empty { file: file() });
     }
     Ok(roots)

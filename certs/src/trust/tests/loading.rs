@@ -42,8 +42,8 @@ fn what_is_wrong_with_a_bundle_is_told_precisely() {
         ("", "no certificate in the bundle of x; PEM is expected: -----BEGIN CERTIFICATE-----"),
         ("{}", "the bundle of x is not a SPIFFE trust bundle: missing field `keys` at line 1 column 2"),
         (
-            r#"{"keys": []}"#,
-            r#"the bundle of x has no key with "use": "x509-svid", so nobody could be believed; add a root, or remove the trust entry"#,
+            r#"{"keys": [{"use": "jwt-svid"}]}"#,
+            r#"the bundle of x has no key with "use": "x509-svid", so nobody could be believed; add a root, remove the trust entry, or say that all are revoked by an empty list: {"keys": []}"#,
         ),
         (
             r#"{"keys": [{"use": "x509-svid"}]}"#,
@@ -78,6 +78,22 @@ fn what_is_wrong_with_a_bundle_is_told_precisely() {
     assert!(der.contains("openssl x509 -inform der"), "{der}");
     assert!(made("x", pem.replace('\n', "\r\n").as_bytes(), None).is_ok());
     assert!(made("x", format!("\u{feff}{pem}").as_bytes(), None).is_ok());
+}
+
+#[test]
+fn an_empty_list_of_keys_is_an_entry_that_believes_nobody_and_says_so() {
+    let nobody = made("cluster-1", br#"{"keys": []}"#, None).unwrap();
+    assert!(matches!(nobody.warnings(), [TrustWarning::NoRoots { .. }]));
+    let said = nobody.warnings()[0].to_string();
+    assert_eq!(
+        said,
+        "the bundle of cluster-1 has an empty list of keys: nobody of this trust entry is believed"
+    );
+    assert_eq!(nobody.anchors().count(), 0);
+    let refused = store(vec![nobody])
+        .verify(&leaf(&root("root"), |_| {}).chain[0], &[], now(), Role::Client)
+        .unwrap_err();
+    assert_eq!(refused.reason, Reason::CertUntrusted);
 }
 
 #[test]
