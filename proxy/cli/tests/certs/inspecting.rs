@@ -154,7 +154,13 @@ fn a_spiffe_trust_bundle_is_read_and_what_looks_like_one_is_told() {
     assert!(text.contains("bundle.json: a SPIFFE trust bundle with 1 certificate"), "{text}");
     assert!(text.contains("(certificate 1 of bundle.json, which signed it)"), "{text}");
     folder.write("none.json", b"{\"keys\": []}");
-    folder.certs(&["inspect", "none.json"]).failed(1, &["none.json", "x509-svid"]);
+    let text = folder.certs(&["inspect", "none.json"]).worked();
+    assert!(
+        text.contains("none.json: a SPIFFE trust bundle with no key: nobody is to be believed by it"),
+        "{text}"
+    );
+    folder.write("jwt.json", b"{\"keys\": [{\"use\": \"jwt-svid\"}]}");
+    folder.certs(&["inspect", "jwt.json"]).failed(1, &["jwt.json", "x509-svid"]);
     folder.write("broken.json", b"{\"keys\": ");
     folder.certs(&["inspect", "broken.json"]).failed(1, &["broken.json is not a SPIFFE trust bundle"]);
 }

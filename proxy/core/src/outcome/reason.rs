@@ -156,7 +156,7 @@ reasons! {
         "a certificate of the client's chain cannot be decoded or has an unknown critical extension";
     /// The path breaks another rule: too long, too costly, a name constraint.
     CertPath: An Downstream Refusal "cert_path" Some(46),
-        "the path is too long or too costly, or a CA has name constraints (URI name constraints are not supported)";
+        "the path is too long or too costly, or a CA has name constraints (those on URIs are not supported: have the CA issued without them)";
     /// No grant allows the caller.
     Denied: Az Downstream Refusal "denied_by_policy" Some(49),
         "add the identity to the service's allow list, if it is meant to call";

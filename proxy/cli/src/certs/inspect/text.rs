@@ -64,8 +64,11 @@ fn contents(document: &Document) -> String {
         count(document.lists.len(), "revocation list"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let kind = if document.json { "a SPIFFE trust bundle with " } else { "" };
-    format!("{kind}{}", parts.join(", "))
+    match (document.json, parts.is_empty()) {
+        (true, true) => "a SPIFFE trust bundle with no key: nobody is to be believed by it".to_owned(),
+        (true, false) => format!("a SPIFFE trust bundle with {}", parts.join(", ")),
+        (false, _) => parts.join(", "),
+    }
 }
 
 fn role(certificate: &Certificate, issuer: Issuer) -> &'static str {
