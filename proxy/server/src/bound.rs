@@ -128,11 +128,12 @@ impl Worker {
                 Err(error) => tracing::error!(%error, "a listening socket cannot be used by this runtime"),
             }
         }
-        // Changes are followed to the very end: a revocation bites in a drain too.
+        // One worker watches and follows for all.
         let _pressed = state
             .as_ref()
             .and(shared.meter.clone())
             .map(|meter| AbortOnDropHandle::new(tokio::spawn(pressure::watch(shared.clone(), meter))));
+        // Changes are followed to the very end: a revocation bites in a drain too.
         let _following =
             state.map(|state| AbortOnDropHandle::new(tokio::spawn(updates::follow(shared.clone(), state))));
         shared.enter(Phase::Serving);
