@@ -4,5 +4,6 @@
 //! here is what both sides will need first: how long to wait between attempts to reach a server.
 
 mod backoff;
+pub mod wire;
 
 pub use backoff::Backoff;
