@@ -4,6 +4,7 @@
 //! here is what both sides will need first: how long to wait between attempts to reach a server.
 
 mod backoff;
+pub mod store;
 pub mod wire;
 
 pub use backoff::Backoff;
