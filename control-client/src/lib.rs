@@ -4,7 +4,9 @@
 //! here is what both sides will need first: how long to wait between attempts to reach a server.
 
 mod backoff;
+mod guard;
 pub mod store;
 pub mod wire;
 
 pub use backoff::Backoff;
+pub use guard::{Guard, Judgement};

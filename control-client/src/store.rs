@@ -10,6 +10,7 @@
 //! previous generation has no grant either that the present one lacks.
 
 mod format;
+mod starts;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 pub use format::{Header, LoadError};
+pub use starts::Starts;
 
 use crate::wire::{Kind, Name, Version};
 
