@@ -1,12 +1,20 @@
 //! The client side of xDS-lite, the stream that feeds a gateway its configuration.
 //!
-//! The stream is not part of this version: a gateway is fed by its file, or by whoever embeds it. What is
-//! here is what both sides will need first: how long to wait between attempts to reach a server.
+//! * [`wire`]: the words, for both sides.
+//! * [`session`]: a gateway's side as a state machine, and [`Held`], what the gateway has.
+//! * [`feed`]: what an update means for the services in force, judged without doing anything.
+//! * [`store`]: the last good configuration on disk.
+//!
+//! docs/xds-lite.md is the protocol's reference.
 
 mod backoff;
+pub mod feed;
 mod guard;
+mod held;
+pub mod session;
 pub mod store;
 pub mod wire;
 
 pub use backoff::Backoff;
 pub use guard::{Guard, Judgement};
+pub use held::{Held, HeldResource, Position};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Kept;
+use crate::held::Position;
 use crate::wire::{Change, Kind, LONGEST_LINE, Name, Resource, ToClient, Version};
 
 /// The form of the text that is written here. A newer one is refused, as its meaning isn't known.
@@ -20,18 +21,20 @@ pub struct Header {
     /// The form of the text.
     #[serde(rename = "landbridge_snapshot")]
     schema: u32,
-    /// The epoch of the last update in it.
-    pub epoch: String,
-    /// The number of that update.
-    pub seq: String,
+    /// The last update in it.
+    #[serde(flatten)]
+    pub position: Position,
+    /// Epochs that were left before, oldest first.
+    #[serde(default)]
+    pub left: Vec<String>,
     /// When it was saved, in seconds since 1970.
     pub saved_at: u64,
 }
 
 impl Header {
     /// The header of a generation that is saved at `saved_at`, in seconds since 1970.
-    pub fn new(epoch: impl Into<String>, seq: impl Into<String>, saved_at: u64) -> Self {
-        Self { schema: SCHEMA, epoch: epoch.into(), seq: seq.into(), saved_at }
+    pub fn new(position: Position, left: impl IntoIterator<Item = String>, saved_at: u64) -> Self {
+        Self { schema: SCHEMA, position, left: left.into_iter().collect(), saved_at }
     }
 }
 
