@@ -247,11 +247,15 @@ impl Client {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Answer(refused) => {
+            Order::Answer(refused, done) => {
                 self.session.handle_answer(refused, &mut lock(&self.held));
                 self.state.send_modify(|state| state.last_update = Some(Instant::now().into_std()));
+                let _nobody_waits = done.send(());
             }
-            Order::Removed(removed) => self.session.handle_removed(&removed, &mut lock(&self.held)),
+            Order::Removed(removed, done) => {
+                self.session.handle_removed(&removed, &mut lock(&self.held));
+                let _nobody_waits = done.send(());
+            }
             Order::Status(status) => self.session.handle_status(status),
         }
     }

@@ -267,11 +267,11 @@ async fn an_update_comes_into_force_and_is_acknowledged() {
     call.says(&update(1, &[("a", "1"), ("b", "2")]));
     assert_eq!(soon("an update", owner.update()).await.set.len(), 2);
     assert_eq!(owner.holds(), 0);
-    owner.feed.answer(vec![]).await;
+    soon("the answer", owner.feed.answer(vec![])).await;
+    assert_eq!(owner.holds(), 2);
     let ack = soon("an ack", call.hears()).await;
     let digest = owner.held.lock().unwrap().digest();
     assert_eq!(ack, ToServer::Ack(Ack { nonce: "1".to_owned(), digest }));
-    assert_eq!(owner.holds(), 2);
 
     owner.feed.status(Status { active: 3, ..Status::default() }).await;
     let status = soon("a status", call.hears()).await;

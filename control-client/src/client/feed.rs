@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::ClientError;
 use crate::session::{Event, RemovedResource};
@@ -19,13 +19,15 @@ pub struct Feed {
     state: watch::Receiver<State>,
 }
 
-/// What the owner says to the client.
+/// What the owner says to the client. What is held has changed once the other end of [`Done`] is told.
 #[derive(Debug)]
 pub(super) enum Order {
-    Answer(Vec<Refused>),
-    Removed(Vec<RemovedResource>),
+    Answer(Vec<Refused>, Done),
+    Removed(Vec<RemovedResource>, Done),
     Status(Status),
 }
+
+pub(super) type Done = oneshot::Sender<()>;
 
 /// How a client is, for whoever looks at the gateway.
 #[derive(Debug, Clone, Default)]
@@ -83,14 +85,24 @@ impl Feed {
         self.events.recv().await
     }
 
-    /// The last update is in force, but for what is refused here. What is held changes with it, soon.
+    /// The last update is in force, but for what is refused here. When this returns, what is held has changed with it.
+    ///
+    /// # Cancel safety
+    /// Dropped before it returns, it may have answered or not.
     pub async fn answer(&self, refused: Vec<Refused>) {
-        self.order(Order::Answer(refused)).await;
+        let (done, told) = oneshot::channel();
+        self.order(Order::Answer(refused, done)).await;
+        let _gone = told.await;
     }
 
-    /// What was refused to be removed is removed after all.
+    /// What was refused to be removed is removed after all; when this returns, from what is held as well.
+    ///
+    /// # Cancel safety
+    /// As [`Feed::answer`].
     pub async fn removed(&self, removed: Vec<RemovedResource>) {
-        self.order(Order::Removed(removed)).await;
+        let (done, told) = oneshot::channel();
+        self.order(Order::Removed(removed, done)).await;
+        let _gone = told.await;
     }
 
     /// How the gateway is; said to the server at most every 5 s, and to nobody while there is no stream. After
