@@ -67,10 +67,6 @@ pub enum Event {
     Update(Arc<Update>),
     /// An update was refused as a whole, and the server told so.
     Refused(RefusedUpdate),
-    /// The server is about to go: end the stream, and come back after that, or go to another at once.
-    RetryAfter(Duration),
-    /// The server ends the stream.
-    Farewell(Farewell),
 }
 
 /// Why a stream can't go on. Nothing of an update that it left unfinished is kept.
@@ -91,6 +87,12 @@ pub enum SessionError {
     /// The server said nothing for [`SILENCE`].
     #[error("the server said nothing for {} seconds", SILENCE.as_secs())]
     Silent,
+    /// The server is about to go: come back after that, or go to another at once.
+    #[error("the server is about to go, and asks to come back in {} ms", .0.as_millis())]
+    RetryAfter(Duration),
+    /// The server ends the stream.
+    #[error("the server refuses: {} ({})", .0.text, .0.code)]
+    Farewell(Farewell),
 }
 
 /// One gateway's side, from stream to stream.
@@ -129,8 +131,6 @@ struct Stream {
 enum Phase {
     Greeting,
     Welcomed,
-    /// The server has said its last.
-    Over,
 }
 
 /// So much of an unfinished line is as good as a heartbeat; a line of 4 MiB may take minutes.
@@ -255,15 +255,18 @@ impl Session {
         stream.say.next_line(now, held, settled.then_some(&self.node))
     }
 
+    /// Whether [`Session::poll_event`] has one.
+    pub fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The next event for the owner.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
     fn handle_line(&mut self, now: Duration, line: &[u8], held: &Held) -> Result<(), SessionError> {
-        let Some(stream) = self.stream.as_mut().filter(|stream| stream.phase != Phase::Over) else {
-            return Ok(());
-        };
+        let Some(stream) = self.stream.as_mut() else { return Ok(()) };
         stream.heard = now;
         stream.unheard = 0;
         let message = match ToClient::read(line) {
@@ -278,15 +281,11 @@ impl Session {
         match message {
             None | Some(ToClient::Heartbeat(_)) => Ok(()),
             Some(ToClient::RetryAfter(retry_after)) => {
-                stream.phase = Phase::Over;
-                self.events.push_back(Event::RetryAfter(Duration::from_millis(retry_after.milliseconds)));
-                Ok(())
+                Err(SessionError::RetryAfter(Duration::from_millis(retry_after.milliseconds)))
             }
             Some(ToClient::Error(Farewell { code, text })) => {
-                stream.phase = Phase::Over;
                 let (code, text) = (bounded(code, 64), bounded(text, 1024));
-                self.events.push_back(Event::Farewell(Farewell { code, text }));
-                Ok(())
+                Err(SessionError::Farewell(Farewell { code, text }))
             }
             Some(ToClient::Welcome(welcome)) => self.handle_welcome(welcome),
             Some(_) if stream.phase == Phase::Greeting => {

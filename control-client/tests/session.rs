@@ -512,16 +512,12 @@ fn a_nack_fits_into_a_line_however_much_is_refused() {
 }
 
 #[test]
-fn a_server_that_goes_is_heard_out_and_nothing_after_it() {
-    let mut stage = Stage::open();
-    stage.hears(r#"{"retry_after":{"milliseconds":5000}}"#).unwrap();
-    stage.hears("not json").unwrap();
-    assert_eq!(stage.session.poll_event(), Some(Event::RetryAfter(Duration::from_secs(5))));
+fn a_server_that_goes_ends_the_stream_and_says_why() {
+    let left = Stage::open().hears(r#"{"retry_after":{"milliseconds":5000}}"#);
+    assert!(matches!(left, Err(SessionError::RetryAfter(after)) if after == Duration::from_secs(5)));
 
-    let mut stage = Stage::open();
     let long = format!(r#"{{"error":{{"code":"forbidden","text":"{}"}}}}"#, "ä".repeat(5000));
-    stage.hears(&long).unwrap();
-    let Some(Event::Farewell(farewell)) = stage.session.poll_event() else { panic!("no farewell") };
+    let Err(SessionError::Farewell(farewell)) = Stage::open().hears(&long) else { panic!("no farewell") };
     assert_eq!((farewell.code.as_str(), farewell.text.len()), ("forbidden", 1024));
 }
 

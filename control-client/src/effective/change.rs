@@ -10,7 +10,7 @@ use landbridge_core::service::{Conflict, Service};
 use super::overlay::Overlay;
 use super::trust::{Scopes, TrustChange, TrustCheck};
 use super::waiting::{CONFLICT, refused};
-use super::{Changed, Facts, Feed, HeldBack, Verdict};
+use super::{Changed, Facts, Effective, HeldBack, Verdict};
 use crate::guard::Guard;
 use crate::held::Held;
 use crate::session::{RemovedResource, SetResource, Update};
@@ -18,7 +18,7 @@ use crate::wire::{Kind, Name, Refused};
 
 /// A verdict in the making.
 pub(super) struct Work<'a> {
-    pub(super) feed: &'a Feed,
+    pub(super) effective: &'a Effective,
     pub(super) overlay: Overlay<'a>,
     /// Everything that is asked for, by name.
     pub(super) asked: BTreeMap<(Kind, Name), &'a SetResource>,
@@ -39,21 +39,21 @@ pub(super) struct Work<'a> {
 }
 
 pub(super) fn judge(
-    feed: &Feed,
+    effective: &Effective,
     update: &Update,
     held: &Held,
     now: Option<Duration>,
     check: &TrustCheck<'_>,
 ) -> Verdict {
-    let mut work = Work::new(feed, held, now);
-    work.ask(update.set.iter().chain(feed.waiting.values()));
+    let mut work = Work::new(effective, held, now);
+    work.ask(update.set.iter().chain(effective.waiting.values()));
     let removed = work.guard_services(&update.removed);
     work.take_facts(&removed, check);
     work.finish(update)
 }
 
 /// What follows from all that is held.
-pub(super) fn judge_all(feed: &Feed, held: &Held, check: &TrustCheck<'_>) -> Verdict {
+pub(super) fn judge_all(effective: &Effective, held: &Held, check: &TrustCheck<'_>) -> Verdict {
     let everything = held.resources().map(|resource| SetResource {
         kind: resource.kind,
         name: resource.name.clone(),
@@ -62,25 +62,25 @@ pub(super) fn judge_all(feed: &Feed, held: &Held, check: &TrustCheck<'_>) -> Ver
     });
     let update = Update { set: everything.collect(), ..Update::default() };
     // Nothing of it is in force yet, so that what is refused has nothing to fall back on.
-    judge(feed, &update, &Held::default(), None, check)
+    judge(effective, &update, &Held::default(), None, check)
 }
 
 impl<'a> Work<'a> {
-    fn new(feed: &'a Feed, held: &'a Held, now: Option<Duration>) -> Self {
+    fn new(effective: &'a Effective, held: &'a Held, now: Option<Duration>) -> Self {
         Self {
-            feed,
+            effective,
             overlay: Overlay::new(held),
             asked: BTreeMap::new(),
-            facts: feed.facts.clone(),
+            facts: effective.facts.clone(),
             dirty: BTreeSet::new(),
             put: BTreeMap::new(),
             gone: BTreeSet::new(),
             trust: Vec::new(),
             refused: Vec::new(),
             shrinks: false,
-            services_guard: feed.services_guard.clone(),
-            endpoints_guard: feed.endpoints_guard.clone(),
-            held_back: feed.held_back.clone(),
+            services_guard: effective.services_guard.clone(),
+            endpoints_guard: effective.endpoints_guard.clone(),
+            held_back: effective.held_back.clone(),
             waiting: BTreeMap::new(),
             now,
         }
@@ -191,7 +191,7 @@ impl<'a> Work<'a> {
         }
         let snapshot = loop {
             let removed = self.gone.iter().map(Name::as_str);
-            match self.feed.snapshot.with(self.put.values().cloned(), removed) {
+            match self.effective.snapshot.with(self.put.values().cloned(), removed) {
                 Ok(snapshot) => break snapshot,
                 Err(conflicts) => self.give_way(&conflicts, &scopes),
             }

@@ -18,7 +18,7 @@ impl Work<'_> {
     pub(super) fn assemble(&mut self, name: &Name, scopes: &Scopes) {
         self.put.remove(name);
         self.gone.remove(name);
-        let before = self.feed.stream_service(name.as_str()).cloned();
+        let before = self.effective.stream_service(name.as_str()).cloned();
         let after = self.service(name, scopes);
         match (before, after) {
             (Some(before), Some(after)) if *before == *after => {}
@@ -83,7 +83,7 @@ impl Work<'_> {
             let text = format!("a service's resource is called as the service is; name it {called}");
             return Some((INVALID, text));
         }
-        if self.feed.base.services.service(called).is_some() {
+        if self.effective.base.services.service(called).is_some() {
             let text = format!("the gateway's own file has a service {called}, which stays; remove it there or here");
             return Some((CONFLICT, text));
         }

@@ -9,7 +9,7 @@ use landbridge_core::Snapshot;
 use super::change::{self, Work};
 use super::trust::{Scopes, TrustCheck};
 use super::waiting::{HELD, refused};
-use super::{Feed, Verdict};
+use super::{Effective, Verdict};
 use crate::guard::Judgement;
 use crate::held::Held;
 use crate::session::{RemovedResource, SetResource, Update};
@@ -37,17 +37,17 @@ pub struct Confirmation {
     pub removed: Vec<RemovedResource>,
 }
 
-pub(super) fn confirm(feed: &Feed, held: &Held, check: &TrustCheck<'_>) -> Confirmation {
+pub(super) fn confirm(effective: &Effective, held: &Held, check: &TrustCheck<'_>) -> Confirmation {
     let mut update = Update::default();
     let mut own = BTreeSet::new();
-    for ((kind, name), waits) in &feed.held_back {
+    for ((kind, name), waits) in &effective.held_back {
         match waits {
             HeldBack::Removal => update.removed.push(RemovedResource { kind: *kind, name: name.clone() }),
             HeldBack::Endpoints(resource) => update.set.push(resource.clone()),
             HeldBack::OwnEndpoints => drop(own.insert(name.clone())),
         }
     }
-    let mut verdict = change::judge_confirmed(feed, &update, held, &own, check);
+    let mut verdict = change::judge_confirmed(effective, &update, held, &own, check);
     verdict.held_back.clear();
     verdict.services_guard.confirmed();
     verdict.endpoints_guard.confirmed();
@@ -88,7 +88,7 @@ impl<'a> Work<'a> {
         let losing: Vec<(Name, usize)> =
             self.put.iter().map(|(name, service)| (name.clone(), self.lost(name, service))).filter(|(_, lost)| *lost > 0).collect();
         let lost = losing.iter().map(|(_, lost)| lost).sum();
-        let held = self.feed.snapshot.endpoint_count();
+        let held = self.effective.snapshot.endpoint_count();
         if self.endpoints_guard.judge(now, held, lost) == Judgement::Pass {
             return snapshot;
         }
@@ -98,12 +98,12 @@ impl<'a> Work<'a> {
         }
         let removed = self.gone.iter().map(Name::as_str);
         // Names are as they were, so there is no conflict that there wasn't before.
-        self.feed.snapshot.with(self.put.values().cloned(), removed).unwrap_or(snapshot)
+        self.effective.snapshot.with(self.put.values().cloned(), removed).unwrap_or(snapshot)
     }
 
     /// How many endpoints a service that stays would lose.
     fn lost(&self, name: &Name, after: &Service) -> usize {
-        let Some(before) = self.feed.stream_service(name.as_str()) else { return 0 };
+        let Some(before) = self.effective.stream_service(name.as_str()) else { return 0 };
         let has: BTreeSet<&Target> = after.endpoints.iter().map(|endpoint| &endpoint.target).collect();
         before.endpoints.iter().filter(|endpoint| !has.contains(&endpoint.target)).count()
     }
@@ -125,7 +125,7 @@ impl<'a> Work<'a> {
                 text,
             });
             self.held_back.insert(key, HeldBack::Removal);
-        } else if let Some(before) = self.feed.stream_service(name.as_str()) {
+        } else if let Some(before) = self.effective.stream_service(name.as_str()) {
             Arc::make_mut(&mut self.facts.kept_endpoints).insert(name.clone(), before.clone());
             self.held_back.insert((Kind::Service, name.clone()), HeldBack::OwnEndpoints);
         }

@@ -1,6 +1,6 @@
 //! What an update means for the services in force: lowered, checked, guarded and put together, without doing anything.
 //!
-//! A [`Feed`] knows what the gateway's own file says and what follows from the stream. [`Feed::judge`] takes an update
+//! A [`Effective`] knows what the gateway's own file says and what follows from the stream. [`Effective::judge`] takes an update
 //! and says what would be in force after it ([`Verdict`]): the owner puts that in force, as one change, and tells the
 //! server. Of what is judged nothing is kept but what can't be read again from [`Held`]: policies, peers, trust, and what
 //! waits.
@@ -43,7 +43,7 @@ pub struct Base {
 
 /// The stream's part in what is in force.
 #[derive(Debug)]
-pub struct Feed {
+pub struct Effective {
     base: Base,
     /// What is in force: the file's services and the stream's.
     snapshot: Snapshot,
@@ -102,7 +102,7 @@ pub struct Changed {
     pub removed: usize,
 }
 
-impl Feed {
+impl Effective {
     /// A gateway that holds nothing of the stream yet; `share` of what is held may vanish within [`Guard::WINDOW`].
     pub fn new(base: Base, share: f64) -> Self {
         Self {

@@ -26,11 +26,11 @@ impl Work<'_> {
     /// Takes up a trust entry; one that was there before is changed, which may take trust away.
     pub(super) fn set_trust(&mut self, resource: &SetResource, check: &TrustCheck<'_>) {
         let name = TrustName::new(resource.name.as_str());
-        let spec = match resource::trust_bundle(&resource.spec, &self.feed.base.scope) {
+        let spec = match resource::trust_bundle(&resource.spec, &self.effective.base.scope) {
             Ok(spec) => spec,
             Err(objections) => return self.refuse_all(resource, &objections),
         };
-        if self.feed.base.trust.iter().any(|(taken, _)| *taken == name) {
+        if self.effective.base.trust.iter().any(|(taken, _)| *taken == name) {
             let text = format!("the gateway's own file has a trust entry {name}, which stays; use another name");
             return self.refuse(refused(resource, "name", "conflict", text));
         }
@@ -58,14 +58,14 @@ impl Work<'_> {
 
     /// What resources may refer to, now that the trust entries are known.
     pub(super) fn scopes(&self) -> Scopes {
-        let own = self.feed.base.trust.iter().cloned();
+        let own = self.effective.base.trust.iter().cloned();
         let brought = self.facts.trust.iter();
         let brought = brought.map(|(name, spec)| (TrustName::new(name.as_str()), spec.domain.clone()));
         let present: Vec<_> = own.chain(brought).collect();
         let gone = self.facts.gone_trust.iter().map(|(name, domain)| (name.clone(), domain.clone()));
         let gone = gone.filter(|(name, _)| present.iter().all(|(present, _)| present != name));
         let ever: Vec<_> = present.iter().cloned().chain(gone).collect();
-        let scope = &self.feed.base.scope;
+        let scope = &self.effective.base.scope;
         Scopes { new: scope.clone().trusting(present), held: scope.clone().trusting(ever) }
     }
 }
