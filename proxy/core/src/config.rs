@@ -23,6 +23,7 @@ mod problem;
 mod process;
 mod raw;
 mod read;
+pub mod resource;
 #[cfg(feature = "schema")]
 mod schema;
 #[cfg(test)]

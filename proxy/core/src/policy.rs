@@ -28,7 +28,7 @@ pub enum Unseen {
 }
 
 /// Which callers one grant allows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum IdPattern {
     /// Exactly this ID.
     Exact(SpiffeId),

@@ -20,6 +20,7 @@ mod hello;
 pub mod pem;
 mod proxy;
 mod reading;
+mod resource;
 pub mod seeds;
 mod sni;
 mod spiffe;
@@ -31,6 +32,7 @@ pub use config::config;
 pub use crl::crl;
 pub use hello::hello;
 pub use proxy::proxy;
+pub use resource::resource;
 pub use sni::sni;
 pub use spiffe::spiffe;
 pub use svid::svid;
@@ -39,12 +41,13 @@ pub use svid::svid;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("bundle", bundle),
     ("config", config),
     ("crl", crl),
     ("hello", hello),
     ("proxy", proxy),
+    ("resource", resource),
     ("sni", sni),
     ("spiffe", spiffe),
     ("svid", svid),

@@ -17,6 +17,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     lists(&mut seeds);
     bundles(&mut seeds);
     texts(&mut seeds);
+    specs(&mut seeds);
     hellos(&mut seeds);
     headers(&mut seeds);
     seeds
@@ -75,6 +76,26 @@ fn texts(seeds: &mut Seeds) {
     seeds.push(("config", DEFAULT.into()));
     // What the file shows of keys without a default.
     seeds.push(("config", DEFAULT.replace("\n#", "\n").into()));
+}
+
+fn specs(seeds: &mut Seeds) {
+    let endpoints = r#"{"endpoints":[{"address":"10.0.0.7:80","weight":2,"priority":1,"locality":"r/z","labels":{"version":"v1"}},{"address":"pods.example:80"}]}"#;
+    let service = r#"{"host":"a.example","port":80,"sni":["*.b.example"],"mode":"terminate","allow":["spiffe://cluster.local/*",{"id":"spiffe://cluster.local/ns/*/sa/b","from":"cluster-1","alias_of":"b.example"}],"authorization":"audit","alpn":["h2"],"balance":"random","close_on_cert_expiry":true,"missing_close_notify":"fin","identity":"other","send_proxy":"v2","subset":[{"name":"v1","labels":{"version":"v1"},"allow":[]}],"upstream_tls":{"server_identities":["spiffe://cluster.local/*"]},"exposure":["near","gone"],"endpoints":null}"#;
+    for (choice, spec) in [
+        (0, endpoints),
+        (1, r#"{"services":["a.example:80"],"allow":["spiffe://cluster.local/ns/a/sa/*"]}"#),
+        (2, r#"{"domain":"cluster.local","bundle":"-----BEGIN CERTIFICATE-----","crl":null}"#),
+        (3, r#"{"trust":["cluster-1"],"gateways":["203.0.113.7:15443"],"network":"network1"}"#),
+        (4, service),
+        (
+            5,
+            r#"{"sni":["outbound_.80_._.a.example"],"mode":"passthrough","endpoints":[{"address":"127.0.0.1:80"}]}"#,
+        ),
+    ] {
+        for may in [0, 0x10] {
+            seeds.push(("resource", [&[choice | may], spec.as_bytes()].concat()));
+        }
+    }
 }
 
 fn hellos(seeds: &mut Seeds) {

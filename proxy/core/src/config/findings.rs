@@ -1,10 +1,12 @@
 //! Collects what is found while a file is read, by place; lines and columns are counted once, at the end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::near;
 use super::problem::{Problem, Severity};
+use super::resource::{Code, Objection};
 
 /// A place in the file: where the text stands, and which key that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub(super) enum Step {
     /// The document itself, or a place in its text that belongs to no key.
     Document,
     /// To the value of a key.
-    Key(Box<str>),
+    Key(Cow<'static, str>),
     /// To an element of a list.
     Index(usize),
 }
@@ -42,20 +44,26 @@ struct Spot {
 struct Finding {
     place: Place,
     severity: Severity,
-    message: String,
-    help: Option<String>,
+    complaint: Complaint,
 }
 
 /// What is wrong with one value, before its place is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Complaint {
+    pub(super) code: Code,
     pub(super) message: String,
     pub(super) help: Option<String>,
 }
 
 impl Complaint {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self { code: Code::Invalid, message: message.into(), help: None }
+    }
+
+    /// Says why another than [`Code::Invalid`] would be told of a resource.
+    pub(super) fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
@@ -99,16 +107,16 @@ impl Findings {
     }
 
     /// The place of a key that is absent: that of its table.
-    pub(super) fn absent(&mut self, table: Place, key: &str) -> Place {
+    pub(super) fn absent(&mut self, table: Place, key: &'static str) -> Place {
         let offset = self.offset(table);
-        self.add(Some(table), Step::Key(key.into()), offset)
+        self.add(Some(table), Step::Key(Cow::Borrowed(key)), offset)
     }
 
     /// The place of a key of the document that is absent, told where its absence matters.
-    pub(super) fn absent_for(&mut self, key: &str, user: Place) -> Place {
+    pub(super) fn absent_for(&mut self, key: &'static str, user: Place) -> Place {
         let offset = self.offset(user);
         let document = self.at(offset);
-        self.add(Some(document), Step::Key(key.into()), offset)
+        self.add(Some(document), Step::Key(Cow::Borrowed(key)), offset)
     }
 
     fn add(&mut self, parent: Option<Place>, step: Step, offset: usize) -> Place {
@@ -126,8 +134,7 @@ impl Findings {
     }
 
     fn push(&mut self, place: Place, severity: Severity, complaint: Complaint) {
-        let Complaint { message, help } = complaint;
-        self.found.push(Finding { place, severity, message, help });
+        self.found.push(Finding { place, severity, complaint });
     }
 
     /// Notes what the service at `index` is called, for all problems inside it.
@@ -151,6 +158,7 @@ impl Findings {
             .map(|finding| {
                 let (line, column) = cursor.advance_to(self.offset(finding.place));
                 let steps = self.steps(finding.place);
+                let Complaint { message, help, .. } = finding.complaint;
                 Problem {
                     file: file.to_owned(),
                     severity: finding.severity,
@@ -158,11 +166,23 @@ impl Findings {
                     column,
                     key: key_of(&steps),
                     service: self.service_of(&steps),
-                    message: finding.message,
-                    help: finding.help,
+                    message,
+                    help,
                 }
             })
             .collect()
+    }
+
+    /// The errors in a spec, `most` of them, in the order in which they were found.
+    pub(super) fn into_objections(self, most: usize) -> Vec<Objection> {
+        let objection = |finding: &Finding| Objection {
+            field: key_of(&self.steps(finding.place)),
+            code: finding.complaint.code,
+            message: finding.complaint.message.clone(),
+            help: finding.complaint.help.clone(),
+        };
+        let errors = self.found.iter().filter(|finding| finding.severity == Severity::Error);
+        errors.take(most).map(objection).collect()
     }
 
     fn spot(&self, place: Place) -> Option<&Spot> {

@@ -10,20 +10,20 @@ use super::raw::RawConfig;
 use super::read::Field;
 use super::{Config, GatewayConfig, unavailable};
 
-mod allow;
-mod endpoints;
+pub(super) mod allow;
+pub(super) mod endpoints;
 mod first;
 mod gateway;
-mod identity;
+pub(super) mod identity;
 mod listening;
 mod names;
 mod process;
 mod served;
-mod service;
+pub(super) mod service;
 mod subsets;
-mod text;
+pub(super) mod text;
 mod timeouts;
-mod trust;
+pub(super) mod trust;
 
 /// The configuration that the document means.
 pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings) -> Config {
@@ -49,7 +49,12 @@ pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings
     let (trust, trusts) = trust::trust(raw.trust, dir, found);
     let (own, identity_written) = identity::own(raw.identity, dir, found);
     let (named, identities) = identity::named(raw.identities, dir, found);
-    let scope = service::Scope { listeners: &listener.addresses, trusts: &trusts, identities: &identities };
+    let scope = service::Scope {
+        listeners: &listener.addresses,
+        rules: None,
+        trusts: &trusts,
+        identities: &identities,
+    };
     let served = served::served(raw.service, &scope, found);
     if let Some(first) = &served.first_terminating {
         identity::require(identity_written, own.as_ref(), first, found);
@@ -86,7 +91,7 @@ fn section<T: Default>(field: Option<Field<T>>) -> T {
 
 impl Findings {
     /// What a field means; `None` if it is absent or refused, which is noted.
-    fn meaning<T, U>(
+    pub(super) fn meaning<T, U>(
         &mut self,
         field: Option<&Field<T>>,
         meaning: impl FnOnce(&T) -> Result<U, Complaint>,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::read::Field;
 
 mod process;
+mod resource;
 mod scalar;
 mod service;
 mod transport;
@@ -17,6 +18,7 @@ mod transport;
 pub(super) use process::{
     RawAccessFormat, RawAddress, RawControl, RawDecision, RawEventFormat, RawLog, RawRuntime,
 };
+pub(super) use resource::{RawEndpoints, RawPeer, RawPolicy, RawTrustBundle};
 pub(super) use scalar::{AutoOr, DurationText, Number, OffOr, OneOrMany};
 #[cfg(feature = "schema")]
 pub(super) use service::RawBoundGrant;

@@ -5,21 +5,24 @@
 
 use std::cell::RefCell;
 
+use ::toml::de::{DeTable, Error};
 use serde::de::DeserializeOwned;
-use serde_spanned::Spanned;
-use toml::de::{DeTable, DeValue};
 
-use super::findings::{Complaint, Findings};
+use super::findings::{Complaint, Findings, Place};
 
 mod fault;
 mod field;
 mod inside;
+mod json;
 mod nesting;
 mod reader;
 mod shown;
+mod toml;
+mod tree;
 
 pub(super) use field::Field;
 use reader::Reader;
+pub(super) use tree::Node;
 
 /// More errors of syntax than this are counted only: they are likely to follow from one another.
 const SYNTAX_ERRORS_SHOWN: usize = 100;
@@ -36,15 +39,34 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, found: &mut Findings) -> Opt
         note_syntax(text, &errors, found);
         return None;
     }
-    let root = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
     let place = found.at(0);
-    let shared = RefCell::new(std::mem::take(found));
-    let field = Reader::new(&root, place, &shared).field();
-    *found = shared.into_inner();
-    Some(field)
+    Some(field(&toml::tree(table), place, &[], found))
 }
 
-fn note_syntax(text: &str, errors: &[toml::de::Error], found: &mut Findings) {
+/// Reads a JSON text into a tree; `None` if it is not JSON.
+pub(super) fn json<'t>(text: &'t str, found: &mut Findings) -> Option<Node<'t>> {
+    let tree = json::tree(text);
+    tree.map_err(|error| {
+        let place = found.at(0);
+        found.error(place, Complaint::new(format!("cannot be read as JSON: {error}")));
+    })
+    .ok()
+}
+
+/// Reads the value of a tree, whose place is `place`. The keys `beside` may be in it too, and are passed over.
+pub(super) fn field<T: DeserializeOwned>(
+    node: &Node<'_>,
+    place: Place,
+    beside: &'static [&'static str],
+    found: &mut Findings,
+) -> Field<T> {
+    let shared = RefCell::new(std::mem::take(found));
+    let field = Reader::new(node, place, beside, &shared).field();
+    *found = shared.into_inner();
+    field
+}
+
+fn note_syntax(text: &str, errors: &[Error], found: &mut Findings) {
     let mut last = None;
     for error in errors.iter().take(SYNTAX_ERRORS_SHOWN) {
         let span = error.span().unwrap_or_default();

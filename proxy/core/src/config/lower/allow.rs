@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::trust::Trusts;
+use super::trust::{self, Trusts};
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{List, RawAuthorization, RawGrant, RawMode, RawService, RawSubset, RawUpstreamTls};
 use crate::config::read::Field;
+use crate::config::resource::Code;
 use crate::policy::{Authorization, Grant, IdPattern, Policy};
 use crate::service::UpstreamTls;
 use crate::spiffe::{TrustDomain, TrustName};
@@ -106,7 +107,12 @@ pub(super) fn upstream_tls(
     Some(UpstreamTls { server_identities: grants(list, trusts, found) })
 }
 
-fn grants(list: Option<&List<RawGrant>>, trusts: &Trusts, found: &mut Findings) -> Vec<Grant> {
+/// The grants of a list, each once.
+pub(in crate::config) fn grants(
+    list: Option<&List<RawGrant>>,
+    trusts: &Trusts,
+    found: &mut Findings,
+) -> Vec<Grant> {
     let list = list.and_then(|list| list.value.as_deref()).unwrap_or_default();
     let mut grants: Vec<Grant> = Vec::with_capacity(list.len());
     let mut seen: BTreeSet<String> = BTreeSet::new();
@@ -183,8 +189,7 @@ fn pattern(text: &str) -> Result<IdPattern, Complaint> {
 
 /// The trust domain that the pattern's `own` migrates to.
 fn domain(text: &str, own: Option<&str>) -> Result<TrustDomain, Complaint> {
-    let domain = TrustDomain::parse(text)
-        .map_err(|error| Complaint::new(format!("{text:?} is no trust domain: {error}")))?;
+    let domain = trust::domain(text)?;
     if own == Some(domain.as_str()) {
         return Err(Complaint::new(format!("{domain} is the trust domain of the id itself"))
             .help("give the trust domain that it migrates to, or remove alias_of"));
@@ -197,7 +202,7 @@ fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {
         return Ok(TrustName::new(name));
     }
     let complaint = Complaint::new(format!("there is no [[trust]] entry named {name:?}"));
-    Err(complaint.nearest(name, trusts.domains.keys().map(String::as_str)))
+    Err(complaint.code(Code::UnknownReference).nearest(name, trusts.domains.keys().map(String::as_str)))
 }
 
 /// Notes a grant that nobody can match, because nobody vouches for its domain.

@@ -3,23 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use super::service::Scope;
 use super::text;
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{List, RawEndpoint};
 use crate::config::read::Field;
+use crate::config::resource::Code;
 use crate::service::{EndpointSpec, Labels, Target};
 
 /// The endpoints of a service.
-pub(super) struct Endpoints {
-    pub(super) specs: Vec<EndpointSpec>,
+pub(in crate::config) struct Endpoints {
+    pub(in crate::config) specs: Vec<EndpointSpec>,
     /// False if some could not be read.
     pub(super) complete: bool,
 }
 
-pub(super) fn endpoints(
+pub(in crate::config) fn endpoints(
     raw: Option<&List<RawEndpoint>>,
     service: Place,
-    listeners: &[SocketAddr],
+    scope: &Scope<'_>,
     found: &mut Findings,
 ) -> Endpoints {
     let list = raw.and_then(|list| list.value.as_deref()).unwrap_or_default();
@@ -36,7 +38,7 @@ pub(super) fn endpoints(
     let mut seen: BTreeSet<Target> = BTreeSet::new();
     for field in list {
         let Some(raw) = &field.value else { continue };
-        let Some(spec) = endpoint(raw, field.place, listeners, found) else {
+        let Some(spec) = endpoint(raw, field.place, scope, found) else {
             continue;
         };
         if seen.insert(spec.target.clone()) {
@@ -53,7 +55,7 @@ pub(super) fn endpoints(
 fn endpoint(
     raw: &RawEndpoint,
     place: Place,
-    listeners: &[SocketAddr],
+    scope: &Scope<'_>,
     found: &mut Findings,
 ) -> Option<EndpointSpec> {
     if raw.address.is_none() {
@@ -65,13 +67,8 @@ fn endpoint(
     }
     let target = found.meaning(raw.address.as_ref(), |text| {
         let target = text::target(text)?;
-        match looped(&target, listeners) {
-            Some(listener) => Err(Complaint::new(format!(
-                "{target} is this gateway's own listener ({listener}): connections would go round"
-            ))
-            .help("give the address of the service behind the gateway")),
-            None => Ok(target),
-        }
+        may_lead_to(&target, scope)?;
+        Ok(target)
     });
     let weight = raw.weight.as_ref().and_then(|field| field.value);
     let priority = raw.priority.as_ref().and_then(|field| field.value);
@@ -84,6 +81,24 @@ fn endpoint(
         locality,
         labels,
     })
+}
+
+/// Refuses an address to which connections may not go.
+fn may_lead_to(target: &Target, scope: &Scope<'_>) -> Result<(), Complaint> {
+    if let Some(listener) = looped(target, scope.listeners) {
+        let complaint = Complaint::new(format!(
+            "{target} is this gateway's own listener ({listener}): connections would go round"
+        ));
+        return Err(complaint
+            .code(Code::Forbidden)
+            .help("give the address of the service behind the gateway"));
+    }
+    match (scope.rules, target) {
+        (Some(rules), Target::Address(address)) => rules
+            .check(*address)
+            .map_err(|forbidden| Complaint::new(forbidden.to_string()).code(Code::Forbidden)),
+        _ => Ok(()),
+    }
 }
 
 /// The listener that a connection to `target` would come back to.

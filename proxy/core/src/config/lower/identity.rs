@@ -11,10 +11,11 @@ use crate::config::raw::RawIdentity;
 use crate::config::read::Field;
 
 /// The names that a service may present.
-pub(super) struct Identities {
-    pub(super) names: BTreeSet<String>,
+#[derive(Debug, Clone)]
+pub(in crate::config) struct Identities {
+    pub(in crate::config) names: BTreeSet<String>,
     /// False if some could not be read, so that an unknown name may be one of those.
-    pub(super) complete: bool,
+    pub(in crate::config) complete: bool,
 }
 
 /// Where `[identity]` is, if it is written.

@@ -7,34 +7,38 @@ use std::sync::Arc;
 use super::identity::Identities;
 use super::trust::Trusts;
 use super::{allow, endpoints, names, subsets};
+use crate::config::AddressRules;
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{RawBalance, RawCloseNotify, RawMode, RawSendProxy, RawService};
+use crate::config::resource::Code;
 use crate::service::{Alpn, Balance, MissingCloseNotify, Mode, SendProxy, Service};
 use crate::sni::NamePattern;
 
 /// What the rest of the file says that services refer to.
-pub(super) struct Scope<'a> {
-    pub(super) listeners: &'a [SocketAddr],
-    pub(super) trusts: &'a Trusts,
-    pub(super) identities: &'a Identities,
+pub(in crate::config) struct Scope<'a> {
+    pub(in crate::config) listeners: &'a [SocketAddr],
+    /// Where addresses may lead, whoever gives them; the file itself may lead anywhere.
+    pub(in crate::config) rules: Option<&'a AddressRules>,
+    pub(in crate::config) trusts: &'a Trusts,
+    pub(in crate::config) identities: &'a Identities,
 }
 
 /// Where the names of a service are written.
-pub(super) struct ServicePlaces {
+pub(in crate::config) struct ServicePlaces {
     /// Its host, or its first name.
-    pub(super) main: Place,
+    pub(in crate::config) main: Place,
     names: BTreeMap<NamePattern, Place>,
 }
 
 impl ServicePlaces {
     /// Where a name that leads to the service is written.
-    pub(super) fn of(&self, pattern: &NamePattern) -> Place {
+    pub(in crate::config) fn of(&self, pattern: &NamePattern) -> Place {
         self.names.get(pattern).copied().unwrap_or(self.main)
     }
 }
 
 /// How a service is served; `None` if that could not be read.
-pub(super) fn mode(raw: &RawService) -> Option<RawMode> {
+pub(in crate::config) fn mode(raw: &RawService) -> Option<RawMode> {
     match &raw.mode {
         None => Some(RawMode::Terminate),
         Some(field) => field.value,
@@ -42,7 +46,7 @@ pub(super) fn mode(raw: &RawService) -> Option<RawMode> {
 }
 
 /// The service; `None` if it has no name that could be read.
-pub(super) fn service(
+pub(in crate::config) fn service(
     raw: &RawService,
     place: Place,
     scope: &Scope<'_>,
@@ -54,7 +58,7 @@ pub(super) fn service(
     if mode == Some(RawMode::Passthrough) {
         refuse_unseen(raw, found);
     }
-    let endpoints = endpoints::endpoints(raw.endpoints.as_ref(), place, scope.listeners, found);
+    let endpoints = endpoints::endpoints(raw.endpoints.as_ref(), place, scope, found);
     let keys = match &host {
         Some((host, port)) => subsets::Host::Has(host, *port),
         None if raw.host.is_none() && raw.port.is_none() => subsets::Host::Without,
@@ -169,7 +173,7 @@ fn identity(raw: &RawService, identities: &Identities, found: &mut Findings) -> 
             return Ok(name.clone());
         }
         let complaint = Complaint::new(format!("there is no [identities.{name}]"));
-        Err(complaint.nearest(name, identities.names.iter().map(String::as_str)))
+        Err(complaint.code(Code::UnknownReference).nearest(name, identities.names.iter().map(String::as_str)))
     })
 }
 

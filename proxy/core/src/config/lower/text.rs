@@ -23,12 +23,12 @@ pub(super) fn path(text: &str, dir: &Path) -> Result<PathBuf, Complaint> {
 
 /// A text that says something.
 #[expect(clippy::ptr_arg, reason = "is given to fields, which hold a String")]
-pub(super) fn not_empty(text: &String) -> Result<String, Complaint> {
+pub(in crate::config) fn not_empty(text: &String) -> Result<String, Complaint> {
     if text.trim().is_empty() { Err(Complaint::new("may not be empty")) } else { Ok(text.clone()) }
 }
 
 /// Where an endpoint is: `IP:port` or `host:port`.
-pub(super) fn target(text: &str) -> Result<Target, Complaint> {
+pub(in crate::config) fn target(text: &str) -> Result<Target, Complaint> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         let ip = address.ip().to_canonical();
         // An IPv4 address is one however it is written, so that it is dialled and logged as what it is.

@@ -10,11 +10,11 @@ use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{List, RawTrust};
 use crate::spiffe::{TrustDomain, TrustName};
 
-/// Whom the file says the gateway believes.
-#[derive(Default)]
-pub(super) struct Trusts {
+/// Whom the gateway believes.
+#[derive(Debug, Clone, Default)]
+pub(in crate::config) struct Trusts {
     /// The domain of each entry, by the entry's name.
-    pub(super) domains: BTreeMap<String, TrustDomain>,
+    pub(in crate::config) domains: BTreeMap<String, TrustDomain>,
     /// Every domain that some entry vouches for.
     vouched: BTreeSet<String>,
     /// Whether there is any entry, readable or not.
@@ -24,6 +24,20 @@ pub(super) struct Trusts {
 }
 
 impl Trusts {
+    /// The entries of these names and domains.
+    pub(in crate::config) fn of(entries: impl IntoIterator<Item = (TrustName, TrustDomain)>) -> Self {
+        let mut trusts = Self { any: true, ..Self::default() };
+        for (name, domain) in entries {
+            trusts.add(&name, domain);
+        }
+        trusts
+    }
+
+    fn add(&mut self, name: &TrustName, domain: TrustDomain) {
+        self.vouched.insert(domain.as_str().to_owned());
+        self.domains.insert(name.as_str().to_owned(), domain);
+    }
+
     /// Whether some entry vouches for the members of `domain`.
     pub(super) fn vouch_for(&self, domain: &str) -> bool {
         self.vouched.contains(domain)
@@ -56,8 +70,7 @@ pub(super) fn trust(
             }
             first_of.insert(name.clone(), index);
             let domain = entry.domain?;
-            trusts.vouched.insert(domain.as_str().to_owned());
-            trusts.domains.insert(name.as_str().to_owned(), domain.clone());
+            trusts.add(&name, domain.clone());
             Some(TrustFiles { name, domain, bundle: entry.bundle?, crl: entry.crl })
         });
         trusts.incomplete |= entry.is_none();
@@ -92,10 +105,7 @@ fn entry(raw: &RawTrust, place: Place, dir: &Path, found: &mut Findings) -> Entr
             found.error(place, Complaint::new("missing").help(help));
         }
     }
-    let domain = found.meaning(raw.domain.as_ref(), |text| {
-        TrustDomain::parse(text)
-            .map_err(|error| Complaint::new(format!("{text:?} is no trust domain: {error}")))
-    });
+    let domain = found.meaning(raw.domain.as_ref(), |text| domain(text));
     let name = match &raw.name {
         Some(_) => found.meaning(raw.name.as_ref(), text::not_empty).map(|name| TrustName::new(&name)),
         None => domain.as_ref().map(|domain| TrustName::new(domain.as_str())),
@@ -106,6 +116,11 @@ fn entry(raw: &RawTrust, place: Place, dir: &Path, found: &mut Findings) -> Entr
         bundle: found.meaning(raw.bundle.as_ref(), |text| text::path(text, dir)),
         crl: found.meaning(raw.crl.as_ref(), |text| text::path(text, dir)),
     }
+}
+
+/// The trust domain of an entry.
+pub(in crate::config) fn domain(text: &str) -> Result<TrustDomain, Complaint> {
+    TrustDomain::parse(text).map_err(|error| Complaint::new(format!("{text:?} is no trust domain: {error}")))
 }
 
 /// Notes that a terminating service needs somebody to believe, if there is nobody.

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use serde::de::{Expected, Unexpected};
-use serde_spanned::Spanned;
-use toml::de::DeValue;
 
 use super::shown;
+use super::tree::Value;
 use crate::config::findings::{Complaint, Place};
 
 /// The error of the reader.
@@ -26,14 +25,13 @@ impl Fault {
     }
 
     /// Adds the place and what stands there, unless a place further inside is known.
-    pub(super) fn at(self, place: Place, value: &Spanned<DeValue<'_>>) -> (Place, Complaint) {
+    pub(super) fn at(self, place: Place, value: &Value<'_>) -> (Place, Complaint) {
         match self {
             Self::Placed(place, complaint) => (place, complaint),
             Self::Said(complaint) => (place, complaint),
             Self::Expected(what) => {
-                let complaint =
-                    Complaint::new(format!("expected {what}, found {}", shown::value(value.get_ref())));
-                let help = shown::help(value.get_ref(), &what);
+                let complaint = Complaint::new(format!("expected {what}, found {}", shown::value(value)));
+                let help = shown::help(value, &what);
                 (place, Complaint { help, ..complaint })
             }
         }

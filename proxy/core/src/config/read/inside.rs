@@ -5,11 +5,10 @@ use std::{slice, vec};
 
 use serde::de::value::{BorrowedStrDeserializer, U32Deserializer};
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess};
-use serde_spanned::Spanned;
-use toml::de::{DeArray, DeValue};
 
 use super::fault::Fault;
 use super::reader::Reader;
+use super::tree::Node;
 use crate::config::findings::{Complaint, Step};
 
 /// What a [`Field`](super::Field) is made of: the number of its place, then its value unless that is refused.
@@ -41,11 +40,11 @@ impl<'de> SeqAccess<'de> for FieldParts<'de, '_> {
 /// The items of a list.
 pub(super) struct Items<'de, 'f> {
     list: Reader<'de, 'f>,
-    items: Enumerate<slice::Iter<'de, Spanned<DeValue<'de>>>>,
+    items: Enumerate<slice::Iter<'de, Node<'de>>>,
 }
 
 impl<'de, 'f> Items<'de, 'f> {
-    pub(super) fn of(list: Reader<'de, 'f>, items: &'de DeArray<'de>) -> Self {
+    pub(super) fn of(list: Reader<'de, 'f>, items: &'de [Node<'de>]) -> Self {
         Self { list, items: items.iter().enumerate() }
     }
 }
@@ -65,14 +64,14 @@ impl<'de> SeqAccess<'de> for Items<'de, '_> {
     }
 }
 
-/// A key and its value.
-pub(super) type Entry<'de> = (&'de str, &'de Spanned<DeValue<'de>>);
+/// A key, how one steps to its value, and the value.
+pub(super) type Entry<'de> = (&'de str, Step, &'de Node<'de>);
 
 /// The entries of a table.
 pub(super) struct Entries<'de, 'f> {
     table: Reader<'de, 'f>,
     rest: vec::IntoIter<Entry<'de>>,
-    next: Option<Entry<'de>>,
+    next: Option<(Step, &'de Node<'de>)>,
 }
 
 impl<'de, 'f> Entries<'de, 'f> {
@@ -85,17 +84,17 @@ impl<'de> MapAccess<'de> for Entries<'de, '_> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        self.next = self.rest.next();
-        match self.next {
-            Some((key, _)) => seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some),
-            None => Ok(None),
-        }
+        let Some((key, step, value)) = self.rest.next() else {
+            return Ok(None);
+        };
+        self.next = Some((step, value));
+        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let Some((key, value)) = self.next.take() else {
+        let Some((step, value)) = self.next.take() else {
             return Err(Fault::Said(Complaint::new("a value was asked for before its key")));
         };
-        self.table.child(Step::Key(key.into()), value).read(seed)
+        self.table.child(step, value).read(seed)
     }
 }
