@@ -23,7 +23,7 @@ use landbridge_core::spiffe::{TrustDomain, TrustName};
 use landbridge_core::{Snapshot, service::Service};
 
 pub use guarded::{Confirmation, HeldBack};
-pub use trust::{TrustCheck, TrustChange};
+pub use trust::{TrustChange, TrustCheck};
 
 use crate::guard::Guard;
 use crate::held::Held;
@@ -57,17 +57,21 @@ pub struct Effective {
 }
 
 /// What services are assembled with, and can't be asked of a spec alone.
+///
+/// Each is copied only where an update changes it.
 #[derive(Debug, Clone, Default)]
 struct Facts {
-    policies: BTreeMap<Name, PolicySpec>,
-    peers: BTreeMap<Name, PeerSpec>,
-    trust: BTreeMap<Name, TrustSpec>,
+    policies: Arc<BTreeMap<Name, PolicySpec>>,
+    peers: Arc<BTreeMap<Name, PeerSpec>>,
+    trust: Arc<BTreeMap<Name, TrustSpec>>,
+    /// Trust entries that are no more, which grants in force may still be bound to.
+    gone_trust: Arc<BTreeMap<TrustName, TrustDomain>>,
     /// By service: the policies that name it.
-    granting: BTreeMap<Box<str>, BTreeSet<Name>>,
+    granting: Arc<BTreeMap<Box<str>, BTreeSet<Name>>>,
     /// Services that are exposed to some peers only.
-    exposed: BTreeSet<Name>,
-    /// Endpoints that a service's own spec has left out, and that stay until somebody confirms it.
-    kept_endpoints: BTreeMap<Name, Arc<Service>>,
+    exposed: Arc<BTreeSet<Name>>,
+    /// Services with the endpoints that their own specs have left out, and that stay until somebody confirms it.
+    kept_endpoints: Arc<BTreeMap<Name, Arc<Service>>>,
 }
 
 /// What would be in force after an update.
@@ -146,6 +150,11 @@ impl Effective {
     /// `held` is what is held before it, and `check` says whether a trust entry can be used.
     pub fn judge(&self, update: &Update, held: &Held, now: Duration, check: &TrustCheck<'_>) -> Verdict {
         change::judge(self, update, held, Some(now), check)
+    }
+
+    /// A service that the stream has brought.
+    fn stream_service(&self, name: &str) -> Option<&Arc<Service>> {
+        self.snapshot.service(name).filter(|_| self.base.services.service(name).is_none())
     }
 
     /// Says what would be in force if everything that waits were confirmed.

@@ -37,6 +37,11 @@ impl Guard {
         Self { share: share.clamp(0.0, 1.0), passed: VecDeque::new() }
     }
 
+    /// The share that passes.
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
     /// Judges the removal of `removed` out of `held`, at `now` on a clock that never goes back.
     ///
     /// What passes is remembered; what is held isn't, so that it is judged alike when it comes again.

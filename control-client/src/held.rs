@@ -97,6 +97,11 @@ impl Held {
         all.map(move |(name, (version, spec))| HeldResource { kind, name, version: *version, spec })
     }
 
+    /// How many resources of a type there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.table(kind).resources.len()
+    }
+
     /// The digest over everything.
     pub fn digest(&self) -> Digest {
         self.digest

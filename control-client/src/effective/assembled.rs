@@ -84,7 +84,9 @@ impl Work<'_> {
             return Some((INVALID, text));
         }
         if self.effective.base.services.service(called).is_some() {
-            let text = format!("the gateway's own file has a service {called}, which stays; remove it there or here");
+            let text = format!(
+                "the gateway's own file has a service {called}, which stays; remove it there or here"
+            );
             return Some((CONFLICT, text));
         }
         None
@@ -98,7 +100,8 @@ impl Work<'_> {
             let asked = self.asked.get(&(Kind::Endpoints, name.clone())).copied().filter(|_| is_new);
             if spec.lists_endpoints {
                 let resource = asked?;
-                let text = "its service lists endpoints itself; leave them out there, or this resource".to_owned();
+                let text =
+                    "its service lists endpoints itself; leave them out there, or this resource".to_owned();
                 self.refuse(refused(resource, "endpoints", CONFLICT, text));
                 continue;
             }
@@ -113,7 +116,11 @@ impl Work<'_> {
     fn expose(&mut self, name: &Name, to_some_only: bool) {
         if self.facts.exposed.contains(name) != to_some_only {
             let exposed = Arc::make_mut(&mut self.facts.exposed);
-            if to_some_only { exposed.insert(name.clone()) } else { exposed.remove(name) };
+            if to_some_only {
+                exposed.insert(name.clone())
+            } else {
+                exposed.remove(name)
+            };
         }
     }
 }

@@ -10,7 +10,7 @@ use landbridge_core::service::{Conflict, Service};
 use super::overlay::Overlay;
 use super::trust::{Scopes, TrustChange, TrustCheck};
 use super::waiting::{CONFLICT, refused};
-use super::{Changed, Facts, Effective, HeldBack, Verdict};
+use super::{Changed, Effective, Facts, HeldBack, Verdict};
 use crate::guard::Guard;
 use crate::held::Held;
 use crate::session::{RemovedResource, SetResource, Update};
@@ -46,6 +46,24 @@ pub(super) fn judge(
     check: &TrustCheck<'_>,
 ) -> Verdict {
     let mut work = Work::new(effective, held, now);
+    work.ask(update.set.iter().chain(effective.waiting.values()));
+    let removed = work.guard_services(&update.removed);
+    work.take_facts(&removed, check);
+    work.finish(update)
+}
+
+/// What follows from a change that somebody has confirmed, and that services `own` keep no endpoints any more.
+pub(super) fn judge_confirmed(
+    effective: &Effective,
+    update: &Update,
+    held: &Held,
+    own: &BTreeSet<Name>,
+    check: &TrustCheck<'_>,
+) -> Verdict {
+    let mut work = Work::new(effective, held, None);
+    let kept = Arc::make_mut(&mut work.facts.kept_endpoints);
+    own.iter().for_each(|name| drop(kept.remove(name)));
+    work.dirty.extend(own.iter().cloned());
     work.ask(update.set.iter().chain(effective.waiting.values()));
     let removed = work.guard_services(&update.removed);
     work.take_facts(&removed, check);
@@ -94,6 +112,10 @@ impl<'a> Work<'a> {
                 continue;
             }
             self.held_back.remove(&key);
+            if resource.kind == Kind::Service && self.facts.kept_endpoints.contains_key(&resource.name) {
+                // Its endpoints are judged anew, against those that it kept.
+                Arc::make_mut(&mut self.facts.kept_endpoints).remove(&resource.name);
+            }
             self.asked.insert(key, resource);
             self.overlay.set(resource);
             if matches!(resource.kind, Kind::Service | Kind::Endpoints) {
@@ -200,7 +222,8 @@ impl<'a> Work<'a> {
         self.keep_waiting();
         let refused: BTreeSet<(Kind, &str)> =
             self.refused.iter().map(|refused| (refused.kind, refused.name.as_str())).collect();
-        let told: BTreeSet<(Kind, &str)> = update.set.iter().map(|set| (set.kind, set.name.as_str())).collect();
+        let told: BTreeSet<(Kind, &str)> =
+            update.set.iter().map(|set| (set.kind, set.name.as_str())).collect();
         let late = self.asked.values().filter(|resource| {
             let key = (resource.kind, resource.name.as_str());
             !told.contains(&key) && !refused.contains(&key)

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use landbridge_core::service::{EndpointSpec, Service, Target};
 use landbridge_core::Snapshot;
+use landbridge_core::service::{EndpointSpec, Service, Target};
 
 use super::change::{self, Work};
 use super::trust::{Scopes, TrustCheck};
@@ -60,7 +60,8 @@ impl<'a> Work<'a> {
     pub(super) fn guard_services(&mut self, removed: &'a [RemovedResource]) -> Vec<&'a RemovedResource> {
         let services = removed.iter().filter(|removed| removed.kind == Kind::Service).count();
         let held = self.overlay.count(Kind::Service);
-        let holds = self.now.is_some_and(|now| self.services_guard.judge(now, held, services) == Judgement::Hold);
+        let holds =
+            self.now.is_some_and(|now| self.services_guard.judge(now, held, services) == Judgement::Hold);
         let mut may = Vec::with_capacity(removed.len());
         for resource in removed {
             let key = (resource.kind, resource.name.clone());
@@ -85,8 +86,12 @@ impl<'a> Work<'a> {
     /// Lets endpoints vanish only within the guard's measure; else services keep those that they have.
     pub(super) fn guard_endpoints(&mut self, snapshot: Snapshot, scopes: &Scopes) -> Snapshot {
         let Some(now) = self.now else { return snapshot };
-        let losing: Vec<(Name, usize)> =
-            self.put.iter().map(|(name, service)| (name.clone(), self.lost(name, service))).filter(|(_, lost)| *lost > 0).collect();
+        let losing: Vec<(Name, usize)> = self
+            .put
+            .iter()
+            .map(|(name, service)| (name.clone(), self.lost(name, service)))
+            .filter(|(_, lost)| *lost > 0)
+            .collect();
         let lost = losing.iter().map(|(_, lost)| lost).sum();
         let held = self.effective.snapshot.endpoint_count();
         if self.endpoints_guard.judge(now, held, lost) == Judgement::Pass {
@@ -110,10 +115,12 @@ impl<'a> Work<'a> {
 
     fn keep_endpoints(&mut self, name: &Name, lost: usize, held: usize) {
         let key = (Kind::Endpoints, name.clone());
-        let text = format!("{lost} of {held} endpoints would vanish; confirm it at the gateway, or send them again");
-        if let Some(resource) = self.asked.get(&key).filter(|_| self.overlay.has_new(Kind::Endpoints, name.as_str())) {
+        let text =
+            format!("{lost} of {held} endpoints would vanish; confirm it at the gateway, or send them again");
+        let new = self.overlay.has_new(Kind::Endpoints, name.as_str());
+        if let Some(resource) = self.asked.get(&key).copied().filter(|_| new) {
             self.refuse(refused(resource, "endpoints", HELD, text));
-            self.held_back.insert(key, HeldBack::Endpoints((*resource).clone()));
+            self.held_back.insert(key, HeldBack::Endpoints(resource.clone()));
         } else if self.overlay.is_removed(Kind::Endpoints, name.as_str()) {
             self.overlay.forget(Kind::Endpoints, name.as_str());
             self.refused.push(Refused {

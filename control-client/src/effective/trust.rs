@@ -8,7 +8,7 @@ use landbridge_core::spiffe::TrustName;
 use super::change::Work;
 use super::waiting::refused;
 use crate::session::{SetResource, code};
-use crate::wire::{Kind, Name};
+use crate::wire::Name;
 
 /// Whether a trust entry's bundle and lists can be used; if not, what is wrong with them.
 pub type TrustCheck<'a> = dyn Fn(&TrustName, &TrustSpec) -> Result<(), String> + 'a;
@@ -31,7 +31,8 @@ impl Work<'_> {
             Err(objections) => return self.refuse_all(resource, &objections),
         };
         if self.effective.base.trust.iter().any(|(taken, _)| *taken == name) {
-            let text = format!("the gateway's own file has a trust entry {name}, which stays; use another name");
+            let text =
+                format!("the gateway's own file has a trust entry {name}, which stays; use another name");
             return self.refuse(refused(resource, "name", "conflict", text));
         }
         if let Err(text) = check(&name, &spec) {
@@ -78,6 +79,3 @@ pub(super) struct Scopes {
     /// Those in force, some of which may speak of a trust entry that is gone.
     pub(super) held: Scope,
 }
-
-/// The resource type of this file.
-pub(super) const KIND: Kind = Kind::TrustBundle;

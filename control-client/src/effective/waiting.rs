@@ -29,7 +29,8 @@ impl Work<'_> {
             [] => ("", Code::Invalid, "expected another spec".to_owned()),
         };
         if let [_, _, ..] = objections {
-            let fields: Vec<&str> = objections.iter().skip(1).map(|more| more.field.as_str()).take(8).collect();
+            let fields: Vec<&str> =
+                objections.iter().skip(1).map(|more| more.field.as_str()).take(8).collect();
             text = format!("{text} (and {} more: {})", objections.len() - 1, fields.join(", "));
         }
         self.refuse(refused(resource, field, word.as_str(), text));

@@ -7,7 +7,7 @@ use crate::wire::{Kind, Name, Refused, Seq, Version};
 /// A complete update: what changes against what is held.
 ///
 /// A name stands in it once at most. What is held already in the version that the update says isn't here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Update {
     /// Whose numbers `seq` counts in.
     pub epoch: String,

@@ -21,7 +21,9 @@ fn save(store: &Store, seq: u64, names: &[&str]) {
 
 fn seq(store: &Store) -> Result<u64, Vec<&'static str>> {
     let (loaded, passed) = store.load(&ORDER);
-    loaded.map(|loaded| loaded.header.position.seq.0).ok_or(passed.iter().map(|passed| passed.error.as_str()).collect())
+    loaded
+        .map(|loaded| loaded.header.position.seq.0)
+        .ok_or(passed.iter().map(|passed| passed.error.as_str()).collect())
 }
 
 fn scene() -> (tempfile::TempDir, Store) {
