@@ -37,6 +37,8 @@ pub struct Base {
     pub services: Snapshot,
     /// Its trust entries.
     pub trust: Vec<(TrustName, TrustDomain)>,
+    /// Whether the gateway has a certificate of its own.
+    pub has_identity: bool,
     /// What resources may refer to, and what the stream may decide.
     pub scope: Scope,
 }

@@ -41,6 +41,7 @@ fn base(file: &str) -> Base {
     Base {
         services: config.services.clone(),
         trust: config.trust.iter().map(|trust| (trust.name.clone(), trust.domain.clone())).collect(),
+        has_identity: config.identity.own.is_some(),
         scope: Scope::of(&config, may),
     }
 }

@@ -62,6 +62,15 @@ impl TrustStore {
         Self { entries: self.entries.iter().map(fresh).collect(), algorithms: self.algorithms }
     }
 
+    /// The same store with `entry` besides, or in the place of the one of its name.
+    #[must_use]
+    pub fn joined_by(&self, entry: Arc<TrustEntry>) -> Self {
+        let others = self.entries.iter().filter(|known| known.name != entry.name).cloned();
+        let mut entries: Vec<_> = others.collect();
+        entries.push(entry);
+        Self { entries, algorithms: self.algorithms }
+    }
+
     /// Whether it says what `other` says, entry by entry, however either came to be.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.entries.len() == other.entries.len()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landbridge_core::config::resource::{self, Endpoints, PolicySpec, ServiceSpec};
 use landbridge_core::policy::{Authorization, Grant, Policy};
-use landbridge_core::service::Service;
+use landbridge_core::service::{Mode, Service};
 
 use super::change::Work;
 use super::trust::Scopes;
@@ -82,6 +82,12 @@ impl Work<'_> {
         if called != name.as_str() {
             let text = format!("a service's resource is called as the service is; name it {called}");
             return Some((INVALID, text));
+        }
+        let needs_identity = spec.service.mode == Mode::Terminate && spec.service.identity.is_none();
+        if needs_identity && !self.effective.base.has_identity {
+            let text =
+                "the gateway has no certificate of its own to present; add [identity] to its file".to_owned();
+            return Some(("unknown_reference", text));
         }
         if self.effective.base.services.service(called).is_some() {
             let text = format!(

@@ -16,8 +16,8 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::ALLOW;
 use hyper::{Method, Request, Response, StatusCode};
 use landbridge::Handle;
-use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use self::guard::{may_change, may_read};
@@ -40,6 +40,8 @@ pub struct Administered {
     pub build: Build,
     /// Takes what is asked of the process.
     pub orders: mpsc::Sender<Order>,
+    /// How the stream of configuration is; `None` if there is none.
+    pub control: Option<watch::Receiver<Arc<Value>>>,
     /// The user of the process: it and root may change something through a unix socket.
     pub owner: u32,
 }
@@ -51,6 +53,20 @@ pub enum Order {
     Drain(oneshot::Sender<DrainOrdered>),
     /// To read its configuration anew, as at SIGHUP.
     Reload(oneshot::Sender<Reloaded>),
+    /// To put in force the removals of the stream of configuration that are held back.
+    Confirm(oneshot::Sender<Confirmed>),
+}
+
+/// What became of an order to confirm what is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    /// There was nothing.
+    Nothing,
+    /// It is in force.
+    Done {
+        /// How many resources it was.
+        count: usize,
+    },
 }
 
 /// What became of an order to drain.
@@ -133,6 +149,16 @@ impl Administered {
                 Ok(after) => told::connections(&self.gateway.connections(after, most), most),
                 Err(_) => return text(StatusCode::BAD_REQUEST, "after: expected the id of a connection\n"),
             },
+            Path::Control => match &self.control {
+                Some(control) => Value::clone(&control.borrow().clone()),
+                None => {
+                    return text(
+                        StatusCode::NOT_FOUND,
+                        "there is no stream of configuration: control.servers is empty\n",
+                    );
+                }
+            },
+            Path::Confirm => return self.confirm().await,
             Path::Drain => return self.drain().await,
             Path::Reload => return self.reload().await,
         };
@@ -149,6 +175,16 @@ impl Administered {
                 let drain = self.gateway.draining().map(told::drain);
                 http::json(status, &json!({ "result": word, "drain": drain }))
             }
+            Err(nobody) => nobody,
+        }
+    }
+
+    async fn confirm(&self) -> Response<Full<Bytes>> {
+        match self.order(Order::Confirm).await {
+            Ok(Confirmed::Done { count }) => {
+                http::json(StatusCode::OK, &json!({ "result": "confirmed", "count": count }))
+            }
+            Ok(Confirmed::Nothing) => http::json(StatusCode::OK, &json!({ "result": "nothing_held_back" })),
             Err(nobody) => nobody,
         }
     }

@@ -7,7 +7,7 @@ mod health;
 mod http;
 mod metrics;
 
-pub use api::{Administered, DrainOrdered, Order, Reloaded, serve_admin};
+pub use api::{Administered, Confirmed, DrainOrdered, Order, Reloaded, serve_admin};
 pub use health::serve_health;
 pub use http::Listener;
 pub use metrics::{Build, Metrics, MetricsError, Update, Watched, serve_metrics};

@@ -86,8 +86,9 @@ impl Update {
     }
 }
 
-/// The one source of configuration that there is so far.
+/// The sources of configuration.
 const FILE: &str = "file";
+const STREAM: &str = "stream";
 
 impl Metrics {
     /// Metrics that all stand at zero; `cluster` is the gateway's own, empty where it has no name.
@@ -101,6 +102,7 @@ impl Metrics {
         for update in Update::ALL {
             // Made at once, so that the first refusal is a step from 0.
             families.config_updates.with(&[FILE, update.word()]);
+            families.config_updates.with(&[STREAM, update.word()]);
             families.certificate_reloads.with(&[update.word()]);
         }
         Ok(Self {
@@ -120,6 +122,26 @@ impl Metrics {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
             self.families.config_applied.with(&[FILE]).set(now);
         }
+    }
+
+    /// Notes what became of an update of the stream of configuration, and how many of its resources were refused.
+    pub fn stream(&self, update: Update, refused: usize) {
+        self.families.config_updates.with(&[STREAM, update.word()]).inc();
+        self.families.control_nacks.add(refused as u64);
+        if update == Update::Applied {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+            self.families.config_applied.with(&[STREAM]).set(now);
+        }
+    }
+
+    /// Notes whether the stream of configuration is open.
+    pub fn control_connected(&self, connected: bool) {
+        self.families.control_connected.set(u64::from(connected));
+    }
+
+    /// Notes whether the last good configuration could not be written to disk.
+    pub fn snapshot_fails(&self, fails: bool) {
+        self.families.snapshot_fails.set(u64::from(fails));
     }
 
     /// Notes that certificates, keys, bundles and revocation lists were read, at start or later.

@@ -24,6 +24,7 @@ mod reload;
 mod report_format;
 mod run;
 mod signals;
+mod stream;
 mod validate;
 mod version;
 mod watch;

@@ -25,7 +25,8 @@ use crate::harden::harden;
 use crate::listen::{listen, listen_for_admin};
 use crate::load::{Complaint, Loaded, load};
 use crate::observers::Observers;
-use crate::signals::Signals;
+use crate::signals::{Request, Signals};
+use crate::stream::{Stream, begin};
 use crate::watch::Watch;
 use crate::{banner, logging, version};
 
@@ -68,18 +69,24 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     let node = &loaded.config.gateway.node;
     let access_log = AccessLog::open(&process.log, node).context("cannot start the access log")?;
     let access_log = Arc::new(access_log);
-    let signals = Signals::install().context("cannot listen for signals")?;
+    let mut signals = Signals::install().context("cannot listen for signals")?;
 
     let metrics = Arc::new(Metrics::new(version::BUILD, &node.cluster)?);
     metrics.config_file(Update::Applied);
     metrics.certificates(Update::Applied);
 
-    let desired = loaded.desired();
+    let control = loaded.config.control.as_ref();
+    let beginning = control.map(|control| begin(&loaded.config, control, loaded.desired()));
+    let desired = beginning.as_ref().map_or_else(|| loaded.desired(), |beginning| beginning.desired.clone());
     let (updates, state) = watch::channel(desired.clone());
     let config = loaded.config.gateway.clone();
     let observer = Arc::new(Observers(vec![access_log.clone(), metrics.clone()]));
-    let bound = Gateway::new(config.clone(), Inputs { state, observer })?.bind().await?;
-    let gateway = bound.handle();
+    let unbound = Gateway::new(config.clone(), Inputs { state, observer })?;
+    let gateway = unbound.handle();
+    let stream = match beginning {
+        Some(beginning) => Some(Stream::start(beginning, gateway.clone(), updates.clone(), metrics.clone())?),
+        None => None,
+    };
     let (health, health_address) = bind(process.health, "health").await?;
     let (scrapes, metrics_address) = bind(process.metrics, "metrics").await?;
     let (admin, admin_place) = listen_for_admin(&process.admin).await?;
@@ -89,9 +96,19 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     tokio::spawn(serve_metrics(scrapes, metrics.clone(), watched));
     let (orders, ordered) = mpsc::channel(ORDERS);
     let owner = rustix::process::geteuid().as_raw();
-    let administered = Administered { gateway: gateway.clone(), build: version::BUILD, orders, owner };
+    let told = stream.as_ref().map(|stream| stream.told.clone());
+    let administered =
+        Administered { gateway: gateway.clone(), build: version::BUILD, orders, control: told, owner };
     tokio::spawn(serve_admin(admin, administered));
 
+    if let Some(stream) = &stream
+        && !complete(stream, &mut signals).await
+    {
+        stream.ends();
+        access_log.close();
+        return Ok(LastWords::default());
+    }
+    let bound = unbound.bind().await?;
     let addresses = bound.local_addrs().to_vec();
     let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
     let stopping = watch::Sender::new(None);
@@ -105,12 +122,34 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     banner::print(&loaded.config, &desired, &gateway, &listening);
     let file = arguments.config.clone();
     let log = access_log.clone();
-    let mut control = Control { file, config, gateway, updates, metrics, files, log, stopping, ends: None };
+    // With a stream, what the file says goes to the stream's owner, who puts both together.
+    let updates = stream.as_ref().map_or(updates, |stream| stream.base.clone());
+    let mut control =
+        Control { file, config, gateway, updates, stream, metrics, files, log, stopping, ends: None };
     let words = control.until(finished, signals, ordered).await?;
     tracing::info!(open = words.open_at_start, ended = words.ended, cut = words.cut, "stopped");
     leave(&arguments.termination_log, &words);
     access_log.close();
     Ok(words)
+}
+
+/// Waits until there is a complete configuration; false if the process is asked to end before.
+async fn complete(stream: &Stream, signals: &mut Signals) -> bool {
+    let mut complete = stream.complete.clone();
+    if !*complete.borrow() {
+        tracing::info!(
+            "not ready and not listening for mTLS before a control server has sent a configuration"
+        );
+    }
+    loop {
+        tokio::select! {
+            told = complete.wait_for(|complete| *complete) => return told.is_ok(),
+            request = signals.next() => match request {
+                Request::Drain | Request::DrainBriefly | Request::End => return false,
+                Request::Reload | Request::Reopen => {}
+            },
+        }
+    }
 }
 
 /// Draws from the kernel's randomness, without which there are no keys: where that fails, aws-lc ends the process

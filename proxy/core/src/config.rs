@@ -16,6 +16,7 @@ use crate::spiffe::{TrustDomain, TrustName};
 
 mod address;
 mod bounds;
+mod control;
 mod findings;
 mod lower;
 mod near;
@@ -28,10 +29,10 @@ pub mod resource;
 mod schema;
 #[cfg(test)]
 mod tests;
-mod unavailable;
 
 pub use address::{AddressRules, Cidr, Forbidden};
 pub use bounds::{Limits, Timeouts};
+pub use control::{ControlConfig, ControlServer};
 pub use problem::{Problem, Problems, Severity};
 pub use process::{AccessFormat, AccessTarget, AdminAddress, EventFormat, LogConfig, ProcessConfig};
 #[cfg(feature = "schema")]
@@ -102,6 +103,8 @@ pub struct Config {
     pub trust: Vec<TrustFiles>,
     /// What it serves.
     pub services: Snapshot,
+    /// The stream that brings more of it; `None` if there is none.
+    pub control: Option<ControlConfig>,
     /// What only the process needs.
     pub process: ProcessConfig,
 }

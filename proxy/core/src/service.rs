@@ -382,10 +382,19 @@ impl Snapshot {
     }
 
     /// TEMP.
-    pub fn with<'a>(&self, put: impl IntoIterator<Item = Arc<Service>>, gone: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<Conflict>> {
+    pub fn with<'a>(
+        &self,
+        put: impl IntoIterator<Item = Arc<Service>>,
+        gone: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, Vec<Conflict>> {
         let put: Vec<_> = put.into_iter().collect();
         let gone: Vec<&str> = gone.into_iter().collect();
-        let mut all: Vec<Service> = self.services.iter().filter(|s| !gone.contains(&&*s.name) && !put.iter().any(|p| p.name == s.name)).map(|s| (**s).clone()).collect();
+        let mut all: Vec<Service> = self
+            .services
+            .iter()
+            .filter(|s| !gone.contains(&&*s.name) && !put.iter().any(|p| p.name == s.name))
+            .map(|s| (**s).clone())
+            .collect();
         all.extend(put.iter().map(|s| (**s).clone()));
         Self::new(all)
     }

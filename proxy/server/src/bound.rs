@@ -47,7 +47,7 @@ pub struct Worker {
 impl Bound {
     pub(crate) async fn new(
         shared: Arc<Shared>,
-        state: watch::Receiver<Desired>,
+        mut state: watch::Receiver<Desired>,
         listeners: Vec<TcpListener>,
     ) -> Result<Self, Error> {
         let mut addresses = Vec::with_capacity(listeners.len());
@@ -57,8 +57,10 @@ impl Bound {
             addresses.push(usable.map_err(|source| Kind::Listen { address: unknown, source })?);
         }
         shared.resolver.forbid(addresses.iter().copied());
-        let desired = state.borrow().clone();
-        if shared.resolver.refresh(desired.services.hosts()).await {
+        // What was sent since the gateway was made is in force before it listens.
+        let is_news = state.has_changed().unwrap_or(false);
+        let desired = state.borrow_and_update().clone();
+        if shared.resolver.refresh(desired.services.hosts()).await || is_news {
             updates::apply(&shared, desired).await;
         }
         Ok(Self { shared, state, listeners, addresses })

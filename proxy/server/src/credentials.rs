@@ -110,6 +110,13 @@ impl Credentials {
         self
     }
 
+    /// The same with a further trust entry, or another in the place of the one of its name.
+    #[must_use]
+    pub fn trusting(mut self, entry: Arc<TrustEntry>) -> Self {
+        self.trust = Arc::new(self.trust.joined_by(entry));
+        self
+    }
+
     /// Whether all of it is what `other` has: the same certificates, roots and lists, wherever they came
     /// from. A certificate's key is always its own.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {

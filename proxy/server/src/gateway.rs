@@ -10,6 +10,7 @@ use crate::bound::Bound;
 use crate::capacity::Capacity;
 use crate::error::{Error, Kind};
 use crate::generation::{Desired, Generation};
+use crate::handle::Handle;
 use crate::observer::Observer;
 use crate::shared::Shared;
 use crate::socket;
@@ -43,6 +44,11 @@ impl Gateway {
         let first = Generation::first(&state.borrow_and_update().clone(), &config)?;
         let shared = Shared::new(config, capacity, first, observer);
         Ok(Self { shared: Arc::new(shared), state })
+    }
+
+    /// A handle for whoever watches the gateway before it listens.
+    pub fn handle(&self) -> Handle {
+        Handle { shared: self.shared.clone() }
     }
 
     /// Binds the configured addresses and resolves the host names of endpoints for the first time.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use landbridge_core::config::Node;
 use landbridge_core::endpoint::Endpoint;
 use landbridge_core::service::Mode;
-use landbridge_core::{Caller, Identity, Reason};
+use landbridge_core::{Caller, Identity, Reason, Snapshot};
 
 use crate::capacity::Capacity;
 use crate::credentials::Credentials;
@@ -96,6 +96,22 @@ impl Handle {
     /// The number of the configuration in force; it counts changes of every kind.
     pub fn generation(&self) -> u64 {
         self.shared.current.load().number
+    }
+
+    /// How long ago the gateway was made, on a clock that never goes back.
+    pub fn uptime(&self) -> Duration {
+        self.shared.epoch.elapsed()
+    }
+
+    /// Resolves once these services are in force: once every connection that begins is decided by them, and those that
+    /// were open have been looked at.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn serves(&self, services: &Arc<Snapshot>) {
+        let mut applied = self.shared.applied.subscribe();
+        // The sender lives as long as `self`.
+        let _ended = applied.wait_for(|_| Arc::ptr_eq(&self.shared.current.load().services, services)).await;
     }
 
     /// How many connections ended or were refused for this reason.

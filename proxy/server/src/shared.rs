@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use landbridge_core::Reason;
 use landbridge_core::config::GatewayConfig;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::admission::Admission;
 use crate::capacity::Capacity;
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) capacity: Capacity,
     /// Swapped once for every kind of change.
     pub(crate) current: Current<Generation>,
+    /// The number of the generation that was swapped in last, open connections looked at.
+    pub(crate) applied: watch::Sender<u64>,
     pub(crate) registry: Registry,
     pub(crate) resolver: Resolver,
     pub(crate) observer: Arc<dyn Observer>,
@@ -52,6 +54,7 @@ impl Shared {
     ) -> Self {
         Self {
             current: Current::from_pointee(first),
+            applied: watch::Sender::new(1),
             registry: Registry::default(),
             resolver: Resolver::new(config.endpoints.clone()),
             observer,

@@ -79,6 +79,7 @@ pub(crate) async fn apply(shared: &Arc<Shared>, desired: Desired) {
             let began = Instant::now();
             let cut = rendezvous::change(&shared.current, &shared.registry, &Arc::new(next), may_stay);
             let swept_us = began.elapsed().as_micros();
+            shared.applied.send_replace(number);
             tracing::info!(generation = number, names, cut, swept_us, "configuration applied");
         }
         Ok(Err(error)) => tracing::error!(%error, "configuration refused; the last good one keeps serving"),

@@ -12,12 +12,14 @@ pub(super) enum Path {
     Overview,
     Services,
     Connections,
+    Control,
+    Confirm,
     Drain,
     Reload,
 }
 
 /// Every path, what it leads to, and its line in the help; none for a second name of the same.
-const PATHS: [(&str, Path, &str); 11] = [
+const PATHS: [(&str, Path, &str); 13] = [
     ("/", Path::Help, ""),
     ("/help", Path::Help, "this list"),
     ("/healthz/ready", Path::Ready, "200 while it accepts and does not drain, else 503 and why"),
@@ -35,6 +37,12 @@ const PATHS: [(&str, Path, &str); 11] = [
         Path::Connections,
         "open connections, oldest first; ?limit= (1 to 1000), ?after=ID",
     ),
+    (
+        "/api/v1/control",
+        Path::Control,
+        "the stream of configuration: server, version, refusals, what is held back",
+    ),
+    ("/control/confirm", Path::Confirm, "puts in force the removals that the stream's guard holds back"),
     ("/drain", Path::Drain, "drains and ends, as SIGTERM does"),
     ("/reload", Path::Reload, "reads the configuration and its files anew, as SIGHUP does"),
 ];
@@ -46,7 +54,7 @@ impl Path {
 
     pub(super) fn takes(self, method: &Method) -> bool {
         match self {
-            Self::Drain | Self::Reload => *method == Method::POST,
+            Self::Drain | Self::Reload | Self::Confirm => *method == Method::POST,
             _ => *method == Method::GET || *method == Method::HEAD,
         }
     }

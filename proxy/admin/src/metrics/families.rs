@@ -32,6 +32,9 @@ pub(crate) struct Families {
     pub(crate) certificate_reloads: Counters<1>,
     pub(crate) config_applied: Gauges<1>,
     pub(crate) config_updates: Counters<2>,
+    pub(crate) control_connected: Gauge,
+    pub(crate) control_nacks: Counter,
+    pub(crate) snapshot_fails: Gauge,
     pub(crate) draining: Gauge,
     pub(crate) memory_pressure: Gauge,
     pub(crate) log_dropped: Counter,
@@ -113,6 +116,18 @@ impl Families {
                 ("landbridge_config_updates_total", "Configurations that were read, result applied or refused."),
                 ["source", "result"],
             )?,
+            control_connected: all.gauge((
+                "landbridge_control_connected",
+                "1 while the stream of configuration is open.",
+            ))?,
+            control_nacks: all.counter((
+                "landbridge_control_nacks_total",
+                "Resources of the stream of configuration that were refused.",
+            ))?,
+            snapshot_fails: all.gauge((
+                "landbridge_control_snapshot_failing",
+                "1 while the configuration of the stream cannot be kept on disk.",
+            ))?,
             draining: all.gauge(("landbridge_draining", "1 while the gateway drains, else 0."))?,
             memory_pressure: all.gauge((
                 "landbridge_memory_pressure",

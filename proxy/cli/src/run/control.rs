@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use landbridge::config::GatewayConfig;
 use landbridge::{Desired, Drain, Drained, Handle};
-use landbridge_admin::{DrainOrdered, Metrics, Order, Reloaded};
+use landbridge_admin::{Confirmed, DrainOrdered, Metrics, Order, Reloaded};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -17,6 +17,7 @@ use super::progress::Progress;
 use crate::access_log::AccessLog;
 use crate::reload::{reload, renew};
 use crate::signals::{Request, Signals};
+use crate::stream::Stream;
 use crate::watch::Watch;
 
 /// SIGINT drains for at most this long.
@@ -33,6 +34,8 @@ pub(super) struct Control {
     pub(super) config: GatewayConfig,
     pub(super) gateway: Handle,
     pub(super) updates: watch::Sender<Desired>,
+    /// The stream of configuration, if there is one.
+    pub(super) stream: Option<Stream>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) files: Watch,
     pub(super) log: Arc<AccessLog>,
@@ -85,6 +88,9 @@ impl Control {
                 }
             }
         }
+        if let Some(stream) = &self.stream {
+            stream.ends();
+        }
         Ok(self.gateway.draining().map(LastWords::of).unwrap_or_default())
     }
 
@@ -93,6 +99,10 @@ impl Control {
         match order {
             Order::Drain(told) => drop(told.send(self.drain(self.configured()))),
             Order::Reload(told) => drop(told.send(self.reload())),
+            Order::Confirm(told) => match &self.stream {
+                Some(stream) => stream.confirm(told),
+                None => drop(told.send(Confirmed::Nothing)),
+            },
         }
     }
 

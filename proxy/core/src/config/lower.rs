@@ -8,9 +8,10 @@ use std::path::Path;
 use super::findings::{Complaint, Findings};
 use super::raw::RawConfig;
 use super::read::Field;
-use super::{Config, GatewayConfig, unavailable};
+use super::{Config, GatewayConfig};
 
 pub(super) mod allow;
+mod control;
 pub(super) mod endpoints;
 mod first;
 mod gateway;
@@ -29,7 +30,6 @@ pub(super) mod trust;
 pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings) -> Config {
     let place = document.place;
     let raw = document.value.unwrap_or_default();
-    unavailable::refuse(&raw, found);
 
     let listener = gateway::listener(raw.listener, found);
     let process = process::process(
@@ -44,7 +44,7 @@ pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings
         found,
     );
     listening::refuse_shared(&listener, &process, found);
-    gateway::control(raw.control, found);
+    let control = control::control(raw.control, dir, found);
 
     let (trust, trusts) = trust::trust(raw.trust, dir, found);
     let (own, identity_written) = identity::own(raw.identity, dir, found);
@@ -68,7 +68,7 @@ pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings
         timeouts: timeouts::timeouts(raw.timeouts, found),
         limits: gateway::limits(raw.limits),
     };
-    if served.nothing && !found.refuse() {
+    if served.nothing && control.is_none() && !found.refuse() {
         let place = found.absent(place, "service");
         found.warning(
             place,
@@ -80,6 +80,7 @@ pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings
         identity: super::IdentityFiles { own, named },
         trust,
         services: served.snapshot,
+        control,
         process: process.config,
     }
 }

@@ -1,4 +1,4 @@
-//! `[node]`, `[listener]`, `[tls]`, `[endpoints]`, `[limits]` and `[control]`.
+//! `[node]`, `[listener]`, `[tls]`, `[endpoints]` and `[limits]`.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use super::{section, text};
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{
-    AutoOr, List, OffOr, OneOrMany, RawControl, RawDecision, RawEndpointRules, RawLimits, RawListener,
-    RawMinTls, RawNode, RawProxyProtocol, RawTls,
+    AutoOr, List, OffOr, OneOrMany, RawEndpointRules, RawLimits, RawListener, RawMinTls, RawNode,
+    RawProxyProtocol, RawTls,
 };
 use crate::config::read::Field;
 use crate::config::{AddressRules, Cidr, Limits, Listener, MinTls, Node, ProxyProtocol, TlsPolicy};
@@ -144,36 +144,6 @@ pub(super) fn limits(raw: Option<Field<RawLimits>>) -> Limits {
         client_hello_bytes: bytes
             .and_then(|bytes| usize::try_from(bytes.0).ok())
             .unwrap_or(Limits::default().client_hello_bytes),
-    }
-}
-
-/// Notes the keys of `[control]` that mean nothing, because there are no servers.
-pub(super) fn control(raw: Option<Field<RawControl>>, found: &mut Findings) {
-    const USUAL: [RawDecision; 3] = [RawDecision::Service, RawDecision::Endpoints, RawDecision::Policy];
-    let raw = section(raw);
-    if raw.servers.is_some_and(|list| list.value.is_none_or(|list| !list.is_empty())) {
-        return;
-    }
-    let mut idle = Vec::new();
-    idle.extend(filled(raw.server_identities.as_ref()));
-    idle.extend(
-        raw.snapshot
-            .filter(|field| field.value.as_ref().is_some_and(|path| !path.is_empty()))
-            .map(|field| field.place),
-    );
-    idle.extend(
-        raw.may
-            .filter(|field| {
-                field.value.as_ref().is_some_and(|list| {
-                    let mut may: Vec<RawDecision> = list.iter().filter_map(|field| field.value).collect();
-                    may.sort_unstable();
-                    may != USUAL
-                })
-            })
-            .map(|field| field.place),
-    );
-    for place in idle {
-        found.warning(place, Complaint::new("has no effect without control.servers"));
     }
 }
 

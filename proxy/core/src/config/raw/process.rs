@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AutoOr, List};
+use super::{AutoOr, List, Number};
 use crate::config::read::Field;
 
 /// `[runtime]`
@@ -27,6 +27,10 @@ pub(in crate::config) struct RawControl {
     pub(in crate::config) snapshot: Option<Field<String>>,
     /// What the stream may decide. Default `service`, `endpoints` and `policy`.
     pub(in crate::config) may: Option<List<RawDecision>>,
+    /// A gateway to reach the servers through, by their names in TLS: `host:port`. Default: none.
+    pub(in crate::config) via: Option<Field<String>>,
+    /// How much of the services and endpoints may vanish within ten minutes unconfirmed, in percent. Default 30.
+    pub(in crate::config) removals_percent: Option<Field<Number<0, 100>>>,
 }
 
 /// What a configuration stream may decide.

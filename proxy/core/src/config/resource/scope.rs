@@ -82,6 +82,12 @@ impl Scope {
         Self { trusts: Trusts::of(entries), ..self }
     }
 
+    /// The identities that there are, in place of what the configuration says.
+    #[must_use]
+    pub fn presenting(self, names: impl IntoIterator<Item = String>) -> Self {
+        Self { identities: Identities { names: names.into_iter().collect(), complete: true }, ..self }
+    }
+
     /// Whether the stream may decide this.
     pub fn may(&self, decision: Decision) -> bool {
         self.may.contains(&decision)

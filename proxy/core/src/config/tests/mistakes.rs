@@ -277,21 +277,39 @@ gateway.toml:13:8: error: trust[4].name: \"b\" is the name of trust[2] already
 }
 
 #[test]
-fn what_this_version_does_not_do_is_refused_and_never_ignored() {
-    let cases = [(
-        "control.servers = ['https://c.example:15010']\ncontrol.snapshot = 'x'",
-        19,
-        "control.servers: the stream of configuration",
-    )];
-    for (text, column, expected) in cases {
-        let said = said(text);
-        let first = said.lines().next().unwrap();
-        let expected = format!(
-            "gateway.toml:1:{column}: error: {expected} is not available in this version of landbridge"
-        );
-        assert_eq!(first, expected);
-        assert_eq!(said.lines().count(), 2, "{said}");
+fn a_stream_needs_servers_that_can_be_told_and_a_place_for_what_is_kept() {
+    let said = |text: &str| said(&format!("[control]\n{text}"));
+    let help = "\n  help: list the SPIFFE IDs of the servers, such as server_identities = [\"spiffe://cluster.local/ns/istio-system/sa/control\"]";
+    assert_eq!(
+        said("servers = ['https://c.example']"),
+        format!(
+            "gateway.toml:1:1: error: control.server_identities: missing: whoever answered could decide who may call{help}\n\
+             gateway.toml:1:1: error: control.snapshot: missing: without it a restart would need a server to serve anything\n  \
+             help: name a file in a folder that survives a restart"
+        )
+    );
+    assert_eq!(said("servers = ['http://localhost:1', 'unix:run/control.sock']\nsnapshot = 'x'"), "");
+    let expected = "expected a URL such as \"https://control.example:15010\", \"http://localhost:15010\" or \"unix:/path\", found";
+    for url in [
+        "c.example:15010",
+        "https://",
+        "https://c.example:0",
+        "https://c.example/path",
+        "https://[::1",
+        "ftp://c.example",
+    ] {
+        let lines = said(&format!("servers = ['{url}']\nsnapshot = 'x'"));
+        assert_eq!(lines, format!("gateway.toml:2:12: error: control.servers[0]: {expected} {url:?}"));
     }
+    assert_eq!(
+        said("servers = ['http://c.example']\nsnapshot = 'x'"),
+        "gateway.toml:2:12: error: control.servers[0]: \"http://c.example\" leads to another machine without TLS\n  \
+         help: use https://, or http:// with localhost"
+    );
+    assert_eq!(
+        said("servers = ['unix:x']\nsnapshot = 'x'\nvia = 'c.example'"),
+        "gateway.toml:4:7: error: control.via: expected host:port, and \"c.example\" has no port"
+    );
 }
 
 #[test]
