@@ -17,11 +17,13 @@ mod crl;
 pub mod der;
 mod edit;
 mod hello;
+mod lines;
 pub mod pem;
 mod proxy;
 mod reading;
 mod resource;
 pub mod seeds;
+mod session;
 mod sni;
 mod spiffe;
 mod svid;
@@ -31,8 +33,10 @@ pub use bundle::bundle;
 pub use config::config;
 pub use crl::crl;
 pub use hello::hello;
+pub use lines::lines;
 pub use proxy::proxy;
 pub use resource::resource;
+pub use session::session;
 pub use sni::sni;
 pub use spiffe::spiffe;
 pub use svid::svid;
@@ -41,13 +45,15 @@ pub use svid::svid;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     ("bundle", bundle),
     ("config", config),
     ("crl", crl),
     ("hello", hello),
+    ("lines", lines),
     ("proxy", proxy),
     ("resource", resource),
+    ("session", session),
     ("sni", sni),
     ("spiffe", spiffe),
     ("svid", svid),
