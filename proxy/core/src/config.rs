@@ -17,6 +17,7 @@ use crate::spiffe::{TrustDomain, TrustName};
 mod address;
 mod bounds;
 mod findings;
+pub mod fleet;
 mod lower;
 mod near;
 mod problem;

@@ -13,6 +13,7 @@ use super::{Config, GatewayConfig, unavailable};
 mod allow;
 mod endpoints;
 mod first;
+pub(super) mod fleet;
 mod gateway;
 mod identity;
 mod listening;

@@ -106,7 +106,7 @@ pub(super) fn upstream_tls(
     Some(UpstreamTls { server_identities: grants(list, trusts, found) })
 }
 
-fn grants(list: Option<&List<RawGrant>>, trusts: &Trusts, found: &mut Findings) -> Vec<Grant> {
+pub(super) fn grants(list: Option<&List<RawGrant>>, trusts: &Trusts, found: &mut Findings) -> Vec<Grant> {
     let list = list.and_then(|list| list.value.as_deref()).unwrap_or_default();
     let mut grants: Vec<Grant> = Vec::with_capacity(list.len());
     let mut seen: BTreeSet<String> = BTreeSet::new();
@@ -150,7 +150,7 @@ fn warn_of_idle_aliases(grants: &[Grant], aliases: &[(usize, Place)], found: &mu
     }
 }
 
-fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Option<Grant> {
+pub(super) fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Option<Grant> {
     match field.value.as_ref()? {
         RawGrant::Pattern(text) => {
             let id = pattern(text).map_err(|complaint| found.error(field.place, complaint)).ok()?;
@@ -192,7 +192,7 @@ fn domain(text: &str, own: Option<&str>) -> Result<TrustDomain, Complaint> {
     Ok(domain)
 }
 
-fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {
+pub(super) fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {
     if trusts.domains.contains_key(name) || trusts.incomplete {
         return Ok(TrustName::new(name));
     }
@@ -201,7 +201,7 @@ fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {
 }
 
 /// Notes a grant that nobody can match, because nobody vouches for its domain.
-fn warn_of_stranger(grant: &Grant, place: Place, trusts: &Trusts, found: &mut Findings) {
+pub(super) fn warn_of_stranger(grant: &Grant, place: Place, trusts: &Trusts, found: &mut Findings) {
     let domain = grant.id.trust_domain();
     if trusts.incomplete {
         return;
