@@ -5,17 +5,19 @@
 //! that either side may learn new words first.
 
 mod client;
+mod kinds;
 mod line;
 mod name;
+mod read;
 mod resource;
 mod server;
 mod version;
 
-pub use client::{Ack, Digests, Hello, Nack, Node, ReadyEndpoints, Refused, Status, ToServer};
+pub use client::{Ack, Digests, Hello, Nack, Node, ReadyEndpoints, Refused, RefusedUpdate, Status, ToServer};
 pub use line::{LineError, Lines};
 pub use name::{Name, NameError};
 pub use resource::{Change, Kind, Resource, endpoints_spec};
-pub use server::{Begin, End, Farewell, Restates, RetryAfter, ToClient, Want, Welcome};
+pub use server::{Begin, End, Farewell, Restates, RetryAfter, Seq, ToClient, Want, Welcome};
 pub use version::{BUCKETS, BucketDigests, Digest, Version, VersionError, bucket};
 
 /// The version of the protocol that is spoken here.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BucketDigests, Digest, Heartbeat, Kind, Name, Version};
+use super::{BucketDigests, Digest, Heartbeat, Kind, Name, Seq, Version, kinds};
 
 /// A line from the client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToServer {
     /// The first line.
@@ -39,7 +39,7 @@ pub struct Hello {
     pub epoch: Option<String>,
     /// The number of that update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seq: Option<String>,
+    pub seq: Option<Seq>,
 }
 
 /// How a client is called.
@@ -64,7 +64,7 @@ pub struct Node {
 /// Digests of what a client holds; a type of which it holds nothing may be absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Digests(pub BTreeMap<Kind, BucketDigests>);
+pub struct Digests(#[serde(deserialize_with = "kinds::map")] pub BTreeMap<Kind, BucketDigests>);
 
 /// An update was applied as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,20 @@ pub struct Nack {
     /// What is in force now.
     pub digest: Digest,
     /// What was not applied; the last good version of each stays in force.
+    #[serde(default, deserialize_with = "kinds::refused")]
     pub refused: Vec<Refused>,
+    /// Why nothing of the update was applied at all, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<RefusedUpdate>,
+}
+
+/// Why an update was refused as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedUpdate {
+    /// One word, of those listed in docs/xds-lite.md.
+    pub code: String,
+    /// What was expected, and what to do.
+    pub text: String,
 }
 
 /// A resource that was not applied.
@@ -94,7 +107,7 @@ pub struct Refused {
     pub kind: Kind,
     /// Its name.
     pub name: Name,
-    /// The version that was refused; absent for a removal.
+    /// The version that was refused; absent for a removal, and where none could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
     /// Where in its spec, such as `endpoints[0].address`; empty for the whole.

@@ -1,13 +1,8 @@
-//! Lines out of bytes, however they are cut, and messages out of lines.
+//! Lines out of bytes, however they are cut, and lines out of messages.
 
-use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::value::RawValue;
 
-use super::{
-    Begin, Change, End, Farewell, Heartbeat, Kind, LONGEST_LINE, Name, Resource, RetryAfter, ToClient,
-    ToServer, Version, Want, Welcome,
-};
+use super::{Change, Kind, LONGEST_LINE, Name, Resource, ToClient, ToServer};
 
 /// Collects bytes into lines.
 #[derive(Debug, Default)]
@@ -25,15 +20,15 @@ pub enum LineError {
     /// It isn't JSON, or not what its key promises.
     #[error("a line that is no message: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// A resource that says too much or too little.
+    /// A resource that can't be read; it alone is concerned.
     #[error("the line of {kind} {name}: {expected}")]
     Resource {
         /// Its type.
         kind: Kind,
-        /// Its name.
+        /// Its name, or what comes near.
         name: Name,
         /// What was expected.
-        expected: &'static str,
+        expected: String,
     },
 }
 
@@ -79,109 +74,7 @@ impl Lines {
     }
 }
 
-/// Everything that a line may have. One pass finds out which it is, and specs stay as they are written.
-#[derive(Deserialize)]
-struct AnyLine {
-    #[serde(rename = "type")]
-    kind: Option<Kind>,
-    name: Option<Name>,
-    version: Option<Version>,
-    spec: Option<Box<RawValue>>,
-    #[serde(default)]
-    removed: bool,
-    base: Option<Version>,
-    set: Option<Vec<Box<RawValue>>>,
-    remove: Option<Vec<String>>,
-    welcome: Option<Welcome>,
-    want: Option<Want>,
-    update: Option<Begin>,
-    end: Option<End>,
-    heartbeat: Option<Heartbeat>,
-    retry_after: Option<RetryAfter>,
-    error: Option<Farewell>,
-}
-
-impl ToClient {
-    /// Reads a line; `None` if it is a message of a kind that isn't known here.
-    ///
-    /// # Errors
-    /// A line that isn't one JSON object, or isn't what its keys promise.
-    pub fn read(line: &[u8]) -> Result<Option<Self>, LineError> {
-        let any: AnyLine = serde_json::from_slice(line)?;
-        if let (Some(kind), Some(name)) = (any.kind, any.name.clone()) {
-            let wrong = |expected| LineError::Resource { kind, name: name.clone(), expected };
-            let change = any.change().map_err(wrong)?;
-            return Ok(Some(Self::Resource(Resource { kind, name, change })));
-        }
-        let message = None
-            .or(any.welcome.map(Self::Welcome))
-            .or(any.want.map(Self::Want))
-            .or(any.update.map(Self::Update))
-            .or(any.end.map(Self::End))
-            .or(any.heartbeat.map(Self::Heartbeat))
-            .or(any.retry_after.map(Self::RetryAfter))
-            .or(any.error.map(Self::Error));
-        Ok(message)
-    }
-}
-
-impl AnyLine {
-    fn change(self) -> Result<Change, &'static str> {
-        match self {
-            Self { removed: true, spec: None, base: None, set: None, remove: None, .. } => {
-                Ok(Change::Removed)
-            }
-            Self {
-                removed: false,
-                spec: Some(spec),
-                version: Some(version),
-                base: None,
-                set: None,
-                remove: None,
-                ..
-            } => Ok(Change::Set { version, spec }),
-            Self {
-                removed: false,
-                spec: None,
-                version: Some(version),
-                base: Some(base),
-                set,
-                remove,
-                ..
-            } => Ok(Change::Delta {
-                base,
-                version,
-                set: set.unwrap_or_default(),
-                remove: remove.unwrap_or_default(),
-            }),
-            _ => Err(
-                "expected `version` and `spec`, or `removed`, or `base` and `version` with `set` and `remove`",
-            ),
-        }
-    }
-}
-
 impl ToServer {
-    /// Reads a line; `None` if it is a message of a kind that isn't known here.
-    ///
-    /// # Errors
-    /// A line that isn't one JSON object, or isn't what its key promises.
-    pub fn read(line: &[u8]) -> Result<Option<Self>, LineError> {
-        match serde_json::from_slice(line) {
-            Ok(message) => Ok(Some(message)),
-            Err(error) => {
-                // Only a key that nobody knows is passed over.
-                let object: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_slice(line)?;
-                let known = ["hello", "digests", "ack", "nack", "status", "heartbeat"];
-                if object.keys().any(|key| known.contains(&key.as_str())) {
-                    Err(error.into())
-                } else {
-                    Ok(None)
-                }
-            }
-        }
-    }
-
     /// The line, with its newline.
     pub fn to_line(&self) -> Vec<u8> {
         to_line(self)

@@ -35,6 +35,13 @@ impl Name {
         }
     }
 
+    /// A name that comes near a text which may be none, to tell of it.
+    pub fn near(text: &str) -> Self {
+        let graphic = |byte: u8| if byte.is_ascii_graphic() { char::from(byte) } else { '?' };
+        let name: String = text.bytes().take(Self::LONGEST).map(graphic).collect();
+        Self(if name.is_empty() { "?".into() } else { name.into() })
+    }
+
     /// Its text.
     pub fn as_str(&self) -> &str {
         &self.0

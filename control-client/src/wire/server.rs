@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Heartbeat, Kind, Resource};
+use super::{Heartbeat, Kind, Resource, kinds};
 
 /// A line from the server.
 #[derive(Debug, Clone)]
@@ -55,14 +55,38 @@ pub struct Begin {
     pub nonce: String,
     /// Whose numbers `seq` counts in. An epoch that the client left is refused.
     pub epoch: String,
-    /// Where the client stands once it has applied this; comes back in its next hello.
-    pub seq: String,
+    /// Where the client stands once it has applied this; comes back in its next hello. It never falls within an epoch.
+    pub seq: Seq,
     /// When it was sent, RFC 3339.
     #[serde(default)]
     pub sent_at: String,
     /// Of what it says everything. What the client holds of that and isn't in the update is removed at its end.
     #[serde(default, skip_serializing_if = "Restates::is_nothing")]
     pub restates: Restates,
+}
+
+/// The number of an update, a decimal number in a string.
+///
+/// It says where in the epoch's history an update stands, so that a lower one is known to be of the past. Two updates may
+/// have the same: the second says something anew, such as what was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Seq(pub u64);
+
+impl TryFrom<String> for Seq {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| digits);
+        number.map(Self).ok_or("the number of an update is a decimal number of at most 64 bits, in a string")
+    }
+}
+
+impl From<Seq> for String {
+    fn from(Seq(number): Seq) -> Self {
+        number.to_string()
+    }
 }
 
 /// What an update says all of.
@@ -75,7 +99,7 @@ pub enum Restates {
     /// Of everything: it is a snapshot.
     All,
     /// Of these buckets.
-    Buckets(BTreeMap<Kind, Vec<u8>>),
+    Buckets(#[serde(deserialize_with = "kinds::map")] BTreeMap<Kind, Vec<u8>>),
 }
 
 impl Restates {

@@ -136,6 +136,11 @@ impl BucketDigests {
         }
     }
 
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|digest| *digest == [0; WIDTH])
+    }
+
     /// The buckets that differ.
     pub fn differing(&self, other: &Self) -> Vec<u8> {
         let pairs = (0..=u8::MAX).zip(self.0.iter().zip(other.0.iter()));
