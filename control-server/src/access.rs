@@ -15,7 +15,7 @@ use crate::resource::{Audience, Key};
 pub struct Nodes(Arc<[NodeEntry]>);
 
 /// What one gateway may see: all that the entries show that it is meant by.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct View {
     nodes: Nodes,
     /// The places of its entries in the list; never none.
