@@ -6,7 +6,7 @@
 
 mod access;
 mod connection;
-
+mod folder;
 mod metrics;
 mod resource;
 mod roster;
@@ -15,7 +15,7 @@ mod session;
 mod store;
 
 pub use access::Nodes;
-
+pub use folder::{Folder, FolderWatch, Loaded};
 pub use resource::{Audience, Entry, EntryError, Key};
 pub use roster::Roster;
 pub use server::{Identity, Listener, Security, Server};

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use landbridge_certs::{KeyPair, TlsContext, TrustStore};
+use landbridge_core::Service;
 use landbridge_core::config::MinTls;
 use landbridge_core::policy::Policy;
-use landbridge_core::Service;
 use landbridge_core::table::Route;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};

@@ -258,9 +258,8 @@ impl Session {
         }
         let wrong_base = nack.refused.iter().any(|refused| refused.code == "base_mismatch");
         let named = nack.refused.into_iter();
-        self.refused = named
-            .map(|refused| (Key { kind: refused.kind, name: refused.name.clone() }, refused))
-            .collect();
+        self.refused =
+            named.map(|refused| (Key { kind: refused.kind, name: refused.name.clone() }, refused)).collect();
         self.standing = Standing::Told(telling.seq());
         // Sent whole it can't be refused for its base again.
         let anew = if wrong_base && telling.has_deltas() { Anew::Yes } else { Anew::No };
@@ -295,4 +294,3 @@ impl Telling {
         telling
     }
 }
-

@@ -100,12 +100,8 @@ impl Store {
     pub fn replace(&self, entries: impl IntoIterator<Item = Entry>) -> usize {
         let mut state = self.lock();
         let before = state.seq;
-        let mut left: std::collections::HashSet<Key> = state
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.now().is_some())
-            .map(|(key, _)| key.clone())
-            .collect();
+        let mut left: std::collections::HashSet<Key> =
+            state.slots.iter().filter(|(_, slot)| slot.now().is_some()).map(|(key, _)| key.clone()).collect();
         for entry in entries {
             left.remove(entry.key());
             state.put(entry);

@@ -73,11 +73,7 @@ impl Telling {
     /// # Errors
     /// It is not, or comes before the update's end was sent.
     pub(super) fn answered(&self, nonce: &str) -> Result<(), Farewell> {
-        if nonce == self.nonce && !self.has_next() {
-            Ok(())
-        } else {
-            Err(protocol("an answer to no update"))
-        }
+        if nonce == self.nonce && !self.has_next() { Ok(()) } else { Err(protocol("an answer to no update")) }
     }
 
     /// The next lines.
