@@ -7,7 +7,7 @@ use crate::roster::Roster;
 use crate::store::Store;
 
 /// All metrics.
-pub(crate) fn metrics(store: &Store, roster: &Roster) -> String {
+pub(crate) fn metrics(store: &Store, roster: &Roster, problems: usize) -> String {
     let mut text = String::new();
     family(&mut text, "landbridge_control_gateways", "gauge", "Connected gateways by state.");
     for (state, count) in roster.states(store) {
@@ -17,6 +17,12 @@ pub(crate) fn metrics(store: &Store, roster: &Roster) -> String {
     let resources = u64::try_from(store.len()).unwrap_or(u64::MAX);
     let plain = [
         ("landbridge_control_resources", "gauge", "Resources that are served.", resources),
+        (
+            "landbridge_control_problems",
+            "gauge",
+            "Errors and warnings of what is served from.",
+            u64::try_from(problems).unwrap_or(u64::MAX),
+        ),
         ("landbridge_control_seq", "gauge", "The number of the last change.", store.seq()),
         (
             "landbridge_control_streams_total",

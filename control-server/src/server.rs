@@ -1,13 +1,13 @@
 //! The server: where gateways come in, and how it goes.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use landbridge_certs::{KeyPair, TlsContext, TrustStore};
 use landbridge_core::Service;
-use landbridge_core::config::MinTls;
+use landbridge_core::config::{MinTls, Problem};
 use landbridge_core::policy::Policy;
 use landbridge_core::table::Route;
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ pub struct Server {
     pub(crate) store: Arc<Store>,
     pub(crate) nodes: Nodes,
     pub(crate) roster: Arc<Roster>,
+    problems: Mutex<Vec<Problem>>,
     /// The one place to go of every handshake, with who may.
     route: Arc<Route>,
 }
@@ -71,7 +72,14 @@ impl Server {
     /// A server of this name, which tells `nodes` of what is in `store`.
     pub fn new(name: &str, store: Arc<Store>, nodes: Nodes) -> Arc<Self> {
         let route = route(&nodes);
-        Arc::new(Self { name: name.into(), store, nodes, roster: Arc::default(), route })
+        Arc::new(Self {
+            name: name.into(),
+            store,
+            nodes,
+            roster: Arc::default(),
+            problems: Mutex::default(),
+            route,
+        })
     }
 
     /// Who is connected.
@@ -124,19 +132,32 @@ impl Server {
         Ok(())
     }
 
+    /// Notes what is wrong at the source, to be told with the rest. Returns what was not known of before.
+    pub fn note_problems(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        let mut known = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = problems.iter().filter(|problem| !known.contains(problem)).cloned().collect();
+        *known = problems;
+        fresh
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How it is, as JSON.
     pub fn told(&self) -> Value {
         json!({
             "server": &*self.name,
             "resources": self.store.len(),
             "seq": self.store.seq().to_string(),
+            "problems": self.problems(),
             "gateways": self.roster.told(&self.store),
         })
     }
 
     /// Metrics, in Prometheus's text format.
     pub fn metrics(&self) -> String {
-        metrics(&self.store, &self.roster)
+        metrics(&self.store, &self.roster, self.problems().len())
     }
 
     pub(crate) fn refuse(&self, peer: &str, why: &str) {

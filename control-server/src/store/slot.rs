@@ -21,6 +21,8 @@ pub(super) struct Slot {
     now: Option<Arc<Entry>>,
     /// What it was before, oldest first.
     earlier: VecDeque<Earlier>,
+    /// Whether it was something before all of these.
+    forgotten: bool,
     /// What changed since earlier versions, as far as somebody needed it.
     deltas: Vec<(Version, Option<Bytes>)>,
 }
@@ -57,6 +59,7 @@ impl Slot {
         if self.earlier.len() <= EARLIER {
             return None;
         }
+        self.forgotten = true;
         let dropped = self.earlier.pop_front()?;
         let oldest = self.earlier.front()?;
         (dropped.entry.audience() != oldest.entry.audience()).then_some(dropped.until)
@@ -66,10 +69,11 @@ impl Slot {
     pub(super) fn since(&mut self, cursor: u64, key: &Key, view: &View, deltas: Deltas) -> Option<Item> {
         let shown = |entry: &Entry| view.sees(key, entry.audience());
         let had = self.earlier.iter().find(|was| was.from <= cursor && cursor < was.until);
+        let unknown = self.forgotten && self.earlier.front().is_some_and(|oldest| cursor < oldest.from);
         let had = had.map(|was| was.entry.clone()).filter(|was| shown(was));
         let Some(now) = self.now.clone().filter(|now| shown(now)) else {
-            let may_have = self.earlier.iter().any(|was| cursor < was.until && shown(&was.entry));
-            return may_have.then(|| Item::Removed(removal(key)));
+            let may_have = unknown && self.earlier.iter().any(|was| shown(&was.entry));
+            return (had.is_some() || may_have).then(|| Item::Removed(removal(key)));
         };
         match had {
             Some(had) if had.version() == now.version() => None,
