@@ -37,7 +37,8 @@ pub struct Hello {
     /// The epoch of the last update that it applied; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
-    /// The number of that update.
+    /// The number of that update; absent as well if something up to there was refused, so that numbers can't tell what it
+    /// lacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
 }
@@ -85,6 +86,9 @@ pub struct Nack {
     /// What was not applied; the last good version of each stays in force.
     #[serde(default, deserialize_with = "kinds::refused")]
     pub refused: Vec<Refused>,
+    /// How many more were refused than fit into the line.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u64,
     /// Why nothing of the update was applied at all, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<RefusedUpdate>,
@@ -140,4 +144,9 @@ pub struct ReadyEndpoints {
     pub ready: u32,
     /// All of them.
     pub total: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
