@@ -182,7 +182,8 @@ impl Record {
         state.refused_update = nack.update.as_ref().map(|whole| (whole.code.clone(), whole.text.clone()));
         if nack.update.is_none() {
             state.seq = Some(seq);
-            state.refused_count = nack.refused.len();
+            let more = usize::try_from(nack.more).unwrap_or(usize::MAX);
+            state.refused_count = nack.refused.len().saturating_add(more);
             state.refused = nack.refused.iter().take(SHOWN).cloned().collect();
         }
     }

@@ -191,7 +191,7 @@ impl Client {
 
     pub(crate) async fn nack(&self, refused: Vec<Refused>) {
         let (nonce, digest) = (self.nonce.clone(), self.digest());
-        self.say(ToServer::Nack(Nack { nonce, digest, refused, update: None })).await;
+        self.say(ToServer::Nack(Nack { nonce, digest, refused, update: None, more: 0 })).await;
     }
 
     /// The names of a type that it holds.

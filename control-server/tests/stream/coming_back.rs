@@ -120,7 +120,7 @@ async fn who_refuses_an_epoch_as_stale_is_told_the_same_under_a_new_one() {
     gateway.held = before.clone();
     let update = Some(RefusedUpdate { code: "stale".to_owned(), text: "left for another".to_owned() });
     let (nonce, digest) = (gateway.nonce.clone(), gateway.digest());
-    gateway.say(ToServer::Nack(Nack { nonce, digest, refused: Vec::new(), update })).await;
+    gateway.say(ToServer::Nack(Nack { nonce, digest, refused: Vec::new(), update, more: 0 })).await;
     gateway.tell_digests().await;
     assert_eq!(gateway.updated().await, ["+service a:80"]);
     assert_ne!(gateway.held.epoch, before.epoch);

@@ -9,6 +9,8 @@ mod folder;
 #[cfg(test)]
 mod going;
 #[cfg(test)]
+mod own_client;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod seeing;

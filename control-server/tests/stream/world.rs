@@ -41,8 +41,18 @@ impl World {
         Self::new(Arc::default(), Nodes::everybody(), Security::Plain).await
     }
 
+    /// The same where another server was.
+    pub(crate) async fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        Self::on(listener, Arc::default(), Nodes::everybody(), Security::Plain)
+    }
+
     pub(crate) async fn new(store: Arc<Store>, nodes: Nodes, security: Security) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, store, nodes, security)
+    }
+
+    fn on(listener: TcpListener, store: Arc<Store>, nodes: Nodes, security: Security) -> Self {
         let address = listener.local_addr().unwrap();
         let server = Server::new("control-0", store.clone(), nodes);
         let (go, going) = oneshot::channel();
@@ -95,6 +105,11 @@ impl World {
         let mut client = Client::begin(stream, Held::default()).await?;
         client.greet().await;
         Ok(client)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn put(&self, entries: impl IntoIterator<Item = Entry>) {
