@@ -47,6 +47,8 @@ pub struct Folder {
     dir: PathBuf,
     files: BTreeMap<(Part, PathBuf), File>,
     accepted: Accepted,
+    /// Whether something was new at the last look that did not come to its end.
+    news: bool,
 }
 
 /// Everything that a folder says.
@@ -80,7 +82,7 @@ struct File {
 impl Folder {
     /// The folder at `dir`, of which nothing is known yet.
     pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), files: BTreeMap::new(), accepted: Accepted::default() }
+        Self { dir: dir.to_owned(), files: BTreeMap::new(), accepted: Accepted::default(), news: true }
     }
 
     /// Reads what has changed since the last time, and says what all of it says now.
@@ -89,24 +91,52 @@ impl Folder {
     /// The folder, or one inside, can't be listed. Nothing is known of what became of its files then, so that whatever
     /// is served had better stay.
     pub fn load(&mut self) -> io::Result<Loaded> {
-        let mut listed = BTreeMap::new();
+        self.look()?;
+        Ok(self.compose())
+    }
+
+    /// The same; `None` where all of it is what it was.
+    ///
+    /// # Errors
+    /// As [`Folder::load`].
+    pub(crate) fn load_news(&mut self) -> io::Result<Option<Loaded>> {
+        self.look()?;
+        Ok(self.news.then(|| self.compose()))
+    }
+
+    fn look(&mut self) -> io::Result<()> {
+        let listed = self.list();
+        let listed = listed.inspect_err(|_| self.news = true)?;
+        let mut files = BTreeMap::new();
+        for key in listed {
+            let mut file = self.files.remove(&key).unwrap_or_default();
+            self.news |= file.look(key.0, &key.1);
+            files.insert(key, file);
+        }
+        // What is left is gone.
+        self.news |= !self.files.is_empty();
+        self.files = files;
+        Ok(())
+    }
+
+    fn list(&self) -> io::Result<Vec<(Part, PathBuf)>> {
         // That the folder itself is gone is no reason to think that it is empty.
         fs::read_dir(&self.dir)?;
+        let mut listed = Vec::new();
         for (part, name, extension) in PARTS {
-            for path in files(&self.dir.join(name), extension)? {
-                let key = (part, path);
-                let mut file = self.files.remove(&key).unwrap_or_default();
-                file.look(part, &key.1);
-                listed.insert(key, file);
-            }
+            listed.extend(files(&self.dir.join(name), extension)?.into_iter().map(|path| (part, path)));
         }
-        self.files = listed;
+        Ok(listed)
+    }
+
+    fn compose(&mut self) -> Loaded {
+        self.news = false;
         let mut problems: Vec<Problem> =
             self.files.values().flat_map(|file| &file.problems).cloned().collect();
         let found =
             self.files.iter().flat_map(|((_, path), file)| file.found.iter().map(move |found| (path, found)));
         let entries = self.accepted.compose(found, &mut problems);
-        Ok(Loaded { entries, problems })
+        Loaded { entries, problems }
     }
 
     /// The folders in which a change may show.
@@ -122,13 +152,13 @@ impl Folder {
 }
 
 impl File {
-    /// Reads it, if it or a file that it names holds something new.
-    fn look(&mut self, part: Part, path: &Path) {
+    /// Reads it, if it or a file that it names holds something new; says whether that was so.
+    fn look(&mut self, part: Part, path: &Path) -> bool {
         // Before it is read: what happens in between, the next look sees.
         let seen: Vec<_> =
             [path].into_iter().chain(self.names.iter().map(PathBuf::as_path)).map(digest).collect();
         if seen == self.seen {
-            return;
+            return false;
         }
         let Read { mut found, names, problems } = read(part, path);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -142,9 +172,10 @@ impl File {
                 *new = old.clone();
             }
         }
-        let named = names.iter().map(|path| digest(path));
-        self.seen = seen.first().copied().into_iter().chain(named).collect();
+        // Files that it names for the first time are not among these: the next look reads all of it once more.
+        self.seen = seen;
         (self.found, self.names, self.problems) = (found, names, problems);
+        true
     }
 }
 

@@ -43,7 +43,7 @@ impl FolderWatch {
         let touched = wake.clone();
         let thread = thread::Builder::new().name("folder".to_owned());
         thread.spawn(move || {
-            Watching { folder, wakes, told, events: events(touched), listened: Vec::new() }.run()
+            Watching { folder, wakes, told, events: events(touched), listened: Vec::new() }.run();
         })?;
         Ok(Self { states, wake })
     }
@@ -54,8 +54,10 @@ impl FolderWatch {
         let _ = self.wake.send(Wake::Touched);
     }
 
-    /// Waits for what the folder says after a look at it. Looks that find the same are told too, as they may have
-    /// other problems.
+    /// Waits for what the folder says once it says something new, or can't be listed.
+    ///
+    /// # Errors
+    /// As [`Folder::load`].
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -86,7 +88,9 @@ impl Watching {
         loop {
             // Listened for before they are read: what happens in between is an event.
             self.listen();
-            if self.told.send(self.folder.load()).is_err() {
+            if let Some(state) = self.folder.load_news().transpose()
+                && self.told.send(state).is_err()
+            {
                 return;
             }
             match self.wakes.recv_timeout(POLL) {

@@ -64,7 +64,9 @@ pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
     // Dropped last, so that what is told on the way out is read.
     let _events = logging::install(arguments.log_level.as_deref().unwrap_or(&config.level), format)?;
     hardening.tell();
-    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
     raise_open_files();
 
     let mut folder = Folder::new(&arguments.dir);
@@ -233,7 +235,9 @@ impl Renewed {
         for warning in &warnings {
             tracing::warn!("{}: {}", warning.path.display(), warning.message);
         }
-        expiring.iter().for_each(|line| tracing::warn!("{line}"));
+        for line in &expiring {
+            tracing::warn!("{line}");
+        }
         if let (Self::Watched(_, sender), Some(credentials)) = (self, credentials)
             && let Some(identity) = identity(&credentials)
         {

@@ -30,7 +30,9 @@ pub(super) fn validate(arguments: &Validate) -> ExitCode {
     let errors = complaints.iter().filter(|complaint| complaint.is_error()).count();
     match arguments.format {
         ReportFormat::Text => {
-            complaints.iter().for_each(|complaint| println!("{complaint}"));
+            for complaint in &complaints {
+                println!("{complaint}");
+            }
             let said = match errors {
                 0 => format!("valid: {served} {}", if served == 1 { "resource" } else { "resources" }),
                 1 => "invalid: 1 error".to_owned(),

@@ -29,21 +29,28 @@ const SPREAD: Duration = Duration::from_secs(5);
 /// The most bytes that the name of a resource has (docs/xds-lite.md).
 const LONGEST_NAME: usize = 512;
 
+/// Whether gateways prove who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Come {
+    ByTls,
+    Plain,
+}
+
 pub(in crate::config) fn server(raw: RawServer, dir: &Path, found: &mut Findings) -> ServerConfig {
     let serving = section(raw.server);
     let written = serving.address.as_ref().map(|field| field.place);
     let address = found.meaning(serving.address.as_ref(), |text| process::admin_address(text, dir));
     let address = address.unwrap_or(AdminAddress::Tcp(ADDRESS));
-    let secure = raw.identity.is_some();
+    let come = if raw.identity.is_some() { Come::ByTls } else { Come::Plain };
     let (own, _) = identity::own(raw.identity, dir, found);
     let (trust, known) = trusts::trust(raw.trust, dir, found);
-    if let (AdminAddress::Tcp(address), Some(place), false) = (&address, written, secure)
+    if let (AdminAddress::Tcp(address), Some(place), Come::Plain) = (&address, written, come)
         && !address.ip().to_canonical().is_loopback()
     {
         let complaint = Complaint::new("without [identity] it is served on loopback and unix sockets alone");
         found.error(place, complaint.help("add [identity], [[trust]] and [[node]]"));
     }
-    let nodes = nodes(raw.node, secure, &known, found);
+    let nodes = nodes(raw.node, come, &known, found);
     let admin = section(raw.admin).address;
     let admin = found.meaning(admin.as_ref(), |text| process::admin_address(text, dir));
     let log = section(raw.log);
@@ -70,18 +77,18 @@ pub(in crate::config) fn server(raw: RawServer, dir: &Path, found: &mut Findings
 
 fn nodes(
     raw: Option<List<RawNodeEntry>>,
-    secure: bool,
+    come: Come,
     trusts: &Trusts,
     found: &mut Findings,
 ) -> Vec<NodeEntry> {
     let entries = section(raw);
-    entries.into_iter().filter_map(|field| node(&field.value?, field.place, secure, trusts, found)).collect()
+    entries.into_iter().filter_map(|field| node(&field.value?, field.place, come, trusts, found)).collect()
 }
 
 fn node(
     raw: &RawNodeEntry,
     place: Place,
-    secure: bool,
+    come: Come,
     trusts: &Trusts,
     found: &mut Findings,
 ) -> Option<NodeEntry> {
@@ -90,20 +97,20 @@ fn node(
         let complaint = Complaint::new("missing: an entry says what may be seen");
         found.error(place, complaint.help("add namespaces or labels; namespaces = [\"*\"] is everything"));
     }
-    let who = match (&raw.id, secure) {
-        (None, true) => {
+    let who = match (&raw.id, come) {
+        (None, Come::ByTls) => {
             let place = found.absent(place, "id");
             let help = "add the SPIFFE ID or pattern of the gateways that are meant";
             found.error(place, Complaint::new("missing").help(help));
             return None;
         }
-        (Some(id), false) => {
+        (Some(id), Come::Plain) => {
             let complaint = Complaint::new("nobody proves who they are without [identity] and [[trust]]");
             found.error(id.place, complaint.help("add them, or remove id"));
             return None;
         }
-        (None, false) => None,
-        (Some(id), true) => {
+        (None, Come::Plain) => None,
+        (Some(id), Come::ByTls) => {
             let text = id.value.clone()?;
             let pattern = Field { place: id.place, value: Some(RawGrant::Pattern(text)) };
             let mut grant = allow::grant(&pattern, trusts, found)?;
@@ -146,7 +153,9 @@ pub(in crate::config) fn services(raw: RawServiceFile, found: &mut Findings) -> 
         }
         let Some((service, places)) = service::service(&raw, field.place, &scope, found) else { continue };
         if let Err(conflicts) = Snapshot::new(vec![service.clone()]) {
-            conflicts.iter().for_each(|conflict| served::note(conflict, &places, found));
+            for conflict in &conflicts {
+                served::note(conflict, &places, found);
+            }
         }
         let namespace = namespace.clone().or_else(|| own_namespace(&service)).unwrap_or_default();
         let (labels, exposure) = (labels.clone(), exposure.clone());
@@ -234,7 +243,6 @@ fn required_name(raw: Option<&Field<String>>, table: Place, found: &mut Findings
     found.meaning(raw, resource_name)
 }
 
-#[expect(clippy::ptr_arg, reason = "is given to fields, which hold a String")]
 fn resource_name(text: &String) -> Result<String, Complaint> {
     let fits = (1..=LONGEST_NAME).contains(&text.len());
     if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
