@@ -284,9 +284,9 @@ fn hostile() -> impl Strategy<Value = String> {
     ];
     (proptest::sample::select(every), any::<proptest::sample::Index>(), 0_usize..8, piece).prop_map(
         |(line, at, cut, piece)| {
-            let at = at.index(line.len());
-            let end = (at + cut).min(line.len());
-            format!("{}{piece}{}", &line[..at], &line[end..])
+            let (head, rest) = line.split_at(at.index(line.len()));
+            let (_cut, tail) = rest.split_at(cut.min(rest.len()));
+            format!("{head}{piece}{tail}")
         },
     )
 }

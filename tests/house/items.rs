@@ -44,8 +44,8 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
         .collect()
 }
 
-/// The bodies of every `impl Trait for Type`.
-fn trait_implementations(code: &str, words: &[(usize, &str)]) -> Vec<Range<usize>> {
+/// The bodies of every `impl Trait for Type`, where the trait decides the names.
+pub(crate) fn trait_implementations(code: &str, words: &[(usize, &str)]) -> Vec<Range<usize>> {
     let starts = words.iter().filter(|(_, word)| *word == "impl").map(|(at, _)| *at);
     starts
         .filter_map(|at| {

@@ -1,6 +1,6 @@
 //! Names: of types, of functions, of tests.
 
-use crate::items::attributes;
+use crate::items::{attributes, trait_implementations};
 use crate::lexer::words;
 use crate::tree::{Source, assert_none, sources};
 
@@ -28,10 +28,15 @@ fn empty_type_names(sources: &[Source]) -> Vec<String> {
     };
     let mut findings = Vec::new();
     for source in sources.iter().filter(ours) {
-        for pair in words(&source.code).windows(2) {
+        let words = words(&source.code);
+        let traits = trait_implementations(&source.code, &words);
+        for pair in words.windows(2) {
             let [(_, keyword), (at, name)] = pair else {
                 continue;
             };
+            if traits.iter().any(|body| body.contains(at)) {
+                continue;
+            }
             let defines = ["struct", "enum", "trait", "type", "union"].contains(keyword);
             let empty = defines && camel_words(name).iter().any(|word| EMPTY.contains(&word.as_str()));
             if empty {
@@ -99,11 +104,12 @@ fn camel_words(name: &str) -> Vec<String> {
 fn names_that_break_the_law_are_caught() {
     let types = Source::new(
         "certs/src/a.rs",
-        "struct ConnectionManager;\nstruct Manage;\nenum Database {}\ntrait TlsUtil {}\n",
+        "struct ConnectionManager;\nstruct Manage;\nenum Database {}\ntrait TlsUtil {}\n\
+         impl Body for A {\n type Data = B;\n}\nimpl A {\n type Data = B;\n}\n",
     );
     assert_eq!(
         empty_type_names(&[types]),
-        ["certs/src/a.rs:1: ConnectionManager", "certs/src/a.rs:4: TlsUtil"]
+        ["certs/src/a.rs:1: ConnectionManager", "certs/src/a.rs:4: TlsUtil", "certs/src/a.rs:9: Data"]
     );
     let getter = Source::new("certs/src/a.rs", "fn get() {}\nfn get_name() {}\n");
     assert_eq!(getters(&[getter]), ["certs/src/a.rs:2: get_name"]);

@@ -17,10 +17,12 @@ mod crl;
 pub mod der;
 mod edit;
 mod hello;
+mod lines;
 pub mod pem;
 mod proxy;
 mod reading;
 pub mod seeds;
+mod session;
 mod sni;
 mod spiffe;
 mod svid;
@@ -30,7 +32,9 @@ pub use bundle::bundle;
 pub use config::config;
 pub use crl::crl;
 pub use hello::hello;
+pub use lines::lines;
 pub use proxy::proxy;
+pub use session::session;
 pub use sni::sni;
 pub use spiffe::spiffe;
 pub use svid::svid;
@@ -39,12 +43,14 @@ pub use svid::svid;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("bundle", bundle),
     ("config", config),
     ("crl", crl),
     ("hello", hello),
+    ("lines", lines),
     ("proxy", proxy),
+    ("session", session),
     ("sni", sni),
     ("spiffe", spiffe),
     ("svid", svid),

@@ -19,6 +19,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     texts(&mut seeds);
     hellos(&mut seeds);
     headers(&mut seeds);
+    streams(&mut seeds);
     seeds
 }
 
@@ -111,3 +112,45 @@ fn headers(seeds: &mut Seeds) {
         seeds.push(("proxy", [&signature[..], &header.concat(), b"behind"].concat()));
     }
 }
+
+/// What servers and gateways of the configuration stream say.
+fn streams(seeds: &mut Seeds) {
+    let text = STREAM.replace("\"@\"", "\"44136fa355b3678a1146ad16f7e8649e\"");
+    for (number, line) in (0..).zip(text.lines().filter(|line| !line.starts_with('!'))) {
+        seeds.push(("lines", [&[number], line.as_bytes(), b"\n"].concat()));
+    }
+    seeds.push(("session", STREAM.into()));
+    let (first, second) = STREAM.split_at(STREAM.len() / 2);
+    seeds.push(("session", format!("{WELCOME}{second}").into()));
+    seeds.push(("session", format!("{first}\n!\n{WELCOME}").into()));
+}
+
+const WELCOME: &str =
+    "{\"welcome\":{\"protocol\":1,\"features\":[\"endpoint_delta\"],\"server\":\"control-0\"}}\n";
+
+/// A stream, as the target `session` takes it.
+const STREAM: &str = r#"{"welcome":{"protocol":1,"features":["endpoint_delta"],"server":"control-0"}}
+{"update":{"nonce":"1","epoch":"e","seq":"1","sent_at":"2026-11-20T00:00:00Z","restates":"all"}}
+{"type":"service","name":"web:80","version":"@","spec":{"host":"web"}}
+{"type":"endpoints","name":"web:80","version":"@","spec":{"endpoints":[{"address":"10.0.0.1:80"},{"address":"10.0.0.3:80"}]}}
+{"type":"policy","name":"p","version":"@","spec":{}}
+{"type":"trust_bundle","name":"cluster-1","version":"@","spec":{"domain":"cluster.local"}}
+{"type":"peer","name":"cluster-1","version":"0","spec":{}}
+{"end":{"nonce":"1"}}
+!all
+{"heartbeat":{}}
+!later
+{"want":"digests"}
+{"update":{"nonce":"2","epoch":"e","seq":"2","restates":{"buckets":{"service":[1,2,3],"policy":[0]}}}}
+{"type":"service","name":"web:80","removed":true}
+{"type":"endpoints","name":"web:80","base":"99a6e2d2ed6c31c1a146035995ff6eb0","version":"ccf8dee9d9e633b3c9f34361ecb9226c","set":[{"address":"10.0.0.2:80"}],"remove":["10.0.0.1:80"]}
+{"end":{"nonce":"2"}}
+!some
+{"update":{"nonce":"3","epoch":"f","seq":"1","restates":"all"}}
+{"end":{"nonce":"3"}}
+!none
+{"update":{"nonce":"4","epoch":"e","seq":"9"}}
+{"end":{"nonce":"4"}}
+{"retry_after":{"milliseconds":5000}}
+{"error":{"code":"forbidden","text":"not a gateway of ours"}}
+"#;
