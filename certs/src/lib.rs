@@ -33,6 +33,7 @@ pub use hello::{Hello, HelloError, HelloReader, plaintext_alert};
 pub use identity::{IdentityError, KeyPair};
 pub use refusal::Refusal;
 pub use source::SourceError;
+pub use tls::direct::Direct;
 pub use tls::upstream::{Origination, offer_alpn};
 pub use tls::{Acceptance, AlpnMismatch, TlsContext, select_alpn};
 pub use trust::{Anchor, CertId, Role, Svid, TrustEntry, TrustError, TrustStore, TrustWarning};

@@ -18,6 +18,7 @@ use crate::tickets::{Session, TicketKeys};
 use crate::trust::TrustStore;
 use crate::verifier::{Gate, Judge, Verdict};
 
+pub mod direct;
 pub mod upstream;
 
 /// What all connections share: provider, protocol versions, and the keys of tickets, where there are any.
@@ -150,6 +151,15 @@ impl TlsContext {
         }
         let algorithms = self.provider().signature_verification_algorithms;
         let gate = Gate { judge, verdict, session: session.clone(), algorithms };
+        let mut config = self.without_tickets(gate, key, alpn);
+        if let Some((tickets, session)) = tickets.zip(session) {
+            config.ticketer = tickets.for_connection(hello, key, session, config.time_provider.clone());
+            config.send_tls13_tickets = 1;
+        }
+        Arc::new(config)
+    }
+
+    fn without_tickets(&self, gate: Gate, key: &KeyPair, alpn: Vec<Vec<u8>>) -> ServerConfig {
         let builder: ConfigBuilder<ServerConfig, WantsServerCert> =
             self.builder.clone().with_client_cert_verifier(Arc::new(gate));
         let mut config = builder.with_cert_resolver(key.resolver());
@@ -161,11 +171,7 @@ impl TlsContext {
         config.max_tls13_tickets = 0;
         config.max_early_data_size = 0;
         config.send_half_rtt_data = false;
-        if let Some((tickets, session)) = tickets.zip(session) {
-            config.ticketer = tickets.for_connection(hello, key, session, config.time_provider.clone());
-            config.send_tls13_tickets = 1;
-        }
-        Arc::new(config)
+        config
     }
 }
 

@@ -3,7 +3,7 @@
 //! GET changes nothing. POST is let in from this machine only, and not on behalf of a web page; see `guard`.
 //! docs/admin.md describes every answer.
 
-mod guard;
+pub(crate) mod guard;
 mod paths;
 mod query;
 mod told;

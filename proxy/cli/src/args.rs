@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Make, read and check certificates: a small CA for tests and small meshes.
     Certs(crate::certs::Certs),
+    /// Feed gateways their configuration, from the files of a folder.
+    Control(crate::control::Control),
     Config(PrintConfig),
     Completions(Completions),
     Man(Man),

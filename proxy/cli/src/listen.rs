@@ -43,20 +43,20 @@ impl fmt::Display for AdminPlace {
     }
 }
 
-/// Listens for administration.
+/// Listens for administration, or for what else is served on such an address.
 ///
 /// # Errors
 /// The address can't be listened on, or something else is in the socket's place.
-pub(crate) async fn listen_for_admin(address: &AdminAddress) -> anyhow::Result<(Listener, AdminPlace)> {
+pub(crate) async fn listen_for(what: &str, address: &AdminAddress) -> anyhow::Result<(Listener, AdminPlace)> {
     match address {
         AdminAddress::Tcp(address) => {
-            let failed = || format!("cannot listen on {address} for administration");
+            let failed = || format!("cannot listen on {address} for {what}");
             let listener = listen(*address).await.with_context(failed)?;
             let address = listener.local_addr().with_context(failed)?;
             Ok((Listener::Tcp(listener), AdminPlace::Tcp(address)))
         }
         AdminAddress::Unix(path) => {
-            let failed = || format!("cannot listen on unix:{} for administration", path.display());
+            let failed = || format!("cannot listen on unix:{} for {what}", path.display());
             make_room(path).await.with_context(failed)?;
             let (listener, file) = bind_for_owner(path).with_context(failed)?;
             Ok((Listener::Unix(listener), AdminPlace::Unix(file)))
@@ -71,7 +71,7 @@ async fn make_room(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
         Ok(found) if found.file_type().is_socket() => {}
         Ok(_) => {
-            let what = "something is there that is no socket; remove it, or change admin.address";
+            let what = "something is there that is no socket; remove it, or change the address";
             return Err(io::Error::new(ErrorKind::AlreadyExists, what));
         }
     }

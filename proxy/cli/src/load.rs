@@ -89,7 +89,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Vec<Complaint>> {
             fatal,
         }
     };
-    let units = units(&config);
+    let units = units(&config.identity, &config.trust);
     match Credentials::load(&config.identity, &config.trust) {
         Ok(credentials) => {
             complaints.extend(credentials.warnings().iter().map(of_file(false)));
@@ -106,7 +106,8 @@ fn texts(problems: &Problems) -> Vec<Complaint> {
     problems.iter().cloned().map(Complaint::Text).collect()
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// Reads a text file.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     let file = fs::File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;

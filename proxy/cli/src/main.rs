@@ -7,6 +7,7 @@ mod banner;
 mod certs;
 mod check;
 mod config;
+mod control;
 mod demo;
 mod drain;
 mod explain;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Drain(drain) => drain::drain(&drain),
         Command::Demo(demo) => demo::demo(&demo),
         Command::Certs(certs) => certs::certs(&certs),
+        Command::Control(control) => control::control(&control),
         Command::Config(print) => config::config(&print),
         Command::Completions(completions) => manual::completions(&completions),
         Command::Man(man) => manual::man(&man),

@@ -22,7 +22,7 @@ use crate::access_log::AccessLog;
 use crate::args::{LogFormat, Run};
 use crate::banner::Listening;
 use crate::harden::harden;
-use crate::listen::{listen, listen_for_admin};
+use crate::listen::{listen, listen_for};
 use crate::load::{Complaint, Loaded, load};
 use crate::observers::Observers;
 use crate::signals::{Request, Signals};
@@ -89,7 +89,7 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     };
     let (health, health_address) = bind(process.health, "health").await?;
     let (scrapes, metrics_address) = bind(process.metrics, "metrics").await?;
-    let (admin, admin_place) = listen_for_admin(&process.admin).await?;
+    let (admin, admin_place) = listen_for("administration", &process.admin).await?;
     tokio::spawn(serve_health(health, gateway.clone()));
     let lines = access_log.clone();
     let watched = Watched { gateway: gateway.clone(), access_log_dropped: Box::new(move || lines.dropped()) };
@@ -154,7 +154,7 @@ async fn complete(stream: &Stream, signals: &mut Signals) -> bool {
 
 /// Draws from the kernel's randomness, without which there are no keys: where that fails, aws-lc ends the process
 /// or says so, and better now than within the first handshake.
-fn draw() -> anyhow::Result<()> {
+pub(crate) fn draw() -> anyhow::Result<()> {
     let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
     random.fill(&mut [0]).map_err(|_| anyhow!("cannot draw random numbers, which keys are made of"))
 }
@@ -200,7 +200,7 @@ fn work(runtime: &Runtime, worker: Worker, stopping: watch::Receiver<Option<Drai
     runtime.block_on(worker.run(stop(stopping)))
 }
 
-fn refusal(complaints: &[Complaint]) -> String {
+pub(crate) fn refusal(complaints: &[Complaint]) -> String {
     let lines: Vec<String> = complaints.iter().map(ToString::to_string).collect();
     format!("the configuration is not valid\n{}", lines.join("\n"))
 }
@@ -210,7 +210,7 @@ fn cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-fn node_id() -> String {
+pub(crate) fn node_id() -> String {
     #[expect(clippy::disallowed_methods, reason = "the binary may read its environment")]
     let pod = std::env::var("POD_NAME").ok().filter(|name| !name.is_empty());
     pod.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())

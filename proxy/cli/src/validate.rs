@@ -38,7 +38,7 @@ pub(crate) fn validate(arguments: &Validate) -> ExitCode {
     if summary.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn json(complaints: &[Complaint]) -> serde_json::Value {
+pub(crate) fn json(complaints: &[Complaint]) -> serde_json::Value {
     let problems: Vec<serde_json::Value> = complaints
         .iter()
         .map(|complaint| match complaint {

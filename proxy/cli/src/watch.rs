@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use landbridge::Credentials;
-use landbridge_core::config::Config;
+use landbridge_core::config::{IdentityFiles, TrustFiles};
 use rustls_pki_types::UnixTime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -54,8 +54,8 @@ enum Wake {
 }
 
 /// The files that a configuration names, as they are now.
-pub(crate) fn units(config: &Config) -> Vec<Unit> {
-    Unit::all(&config.identity, &config.trust)
+pub(crate) fn units(identity: &IdentityFiles, trust: &[TrustFiles]) -> Vec<Unit> {
+    Unit::all(identity, trust)
 }
 
 impl Watch {

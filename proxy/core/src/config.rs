@@ -18,6 +18,7 @@ mod address;
 mod bounds;
 mod control;
 mod findings;
+pub mod fleet;
 mod lower;
 mod near;
 mod problem;

@@ -26,6 +26,12 @@ pub struct Route {
 }
 
 impl Route {
+    /// The route to a service as a whole that has no endpoints: for whoever is asked only whether a caller may.
+    pub fn without_endpoints(service: Service) -> Self {
+        let pool = Pool::new(Vec::new(), service.balance, None);
+        Self { service: Arc::new(service), subset: None, pool, own: None }
+    }
+
     /// The policy in force for the name: the subset's where it has a list of its own, else the service's.
     pub fn policy(&self) -> &Policy {
         self.own.as_ref().unwrap_or(&self.service.policy)

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How long anything may take before the test fails; only a broken program takes that long.
@@ -51,6 +52,22 @@ impl Process {
     /// What it has printed so far.
     pub fn output(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned()
+    }
+
+    /// The file that it prints to.
+    pub fn place(&self) -> PathBuf {
+        self.output.clone()
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let signal = match name {
+            "TERM" => Signal::TERM,
+            "HUP" => Signal::HUP,
+            other => panic!("no test sends {other}"),
+        };
+        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
     }
 
     /// Waits until `ask` has an answer; fails at once if the program has ended.

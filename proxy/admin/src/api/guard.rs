@@ -45,7 +45,7 @@ pub(super) fn may_change(asker: Asker, owner: u32, headers: &HeaderMap) -> Resul
 ///
 /// # Errors
 /// It may not, for this reason.
-pub(super) fn may_read(asker: Asker, headers: &HeaderMap) -> Result<(), &'static str> {
+pub(crate) fn may_read(asker: Asker, headers: &HeaderMap) -> Result<(), &'static str> {
     if matches!(asker, Asker::Unix(_)) {
         return Ok(());
     }

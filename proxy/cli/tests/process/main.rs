@@ -6,6 +6,7 @@ mod access_log;
 mod admin;
 mod check;
 mod config;
+mod control;
 mod demo;
 mod deploy;
 mod drain;

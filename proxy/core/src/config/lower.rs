@@ -14,6 +14,7 @@ pub(super) mod allow;
 mod control;
 pub(super) mod endpoints;
 mod first;
+pub(super) mod fleet;
 mod gateway;
 pub(super) mod identity;
 mod listening;

@@ -9,12 +9,16 @@ use serde::Deserialize;
 
 use super::read::Field;
 
+mod fleet;
 mod process;
 mod resource;
 mod scalar;
 mod service;
 mod transport;
 
+pub(super) use fleet::{
+    RawNodeEntry, RawPeer, RawPeerFile, RawPolicyFile, RawServer, RawServiceFile, RawTrustFile,
+};
 pub(super) use process::{
     RawAccessFormat, RawAddress, RawControl, RawDecision, RawEventFormat, RawLog, RawRuntime,
 };

@@ -156,7 +156,7 @@ fn warn_of_idle_aliases(grants: &[Grant], aliases: &[(usize, Place)], found: &mu
     }
 }
 
-fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Option<Grant> {
+pub(super) fn grant(field: &Field<RawGrant>, trusts: &Trusts, found: &mut Findings) -> Option<Grant> {
     match field.value.as_ref()? {
         RawGrant::Pattern(text) => {
             let id = pattern(text).map_err(|complaint| found.error(field.place, complaint)).ok()?;
@@ -197,7 +197,7 @@ fn domain(text: &str, own: Option<&str>) -> Result<TrustDomain, Complaint> {
     Ok(domain)
 }
 
-fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {
+pub(super) fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {
     if trusts.domains.contains_key(name) || trusts.incomplete {
         return Ok(TrustName::new(name));
     }
@@ -206,7 +206,7 @@ fn entry(name: &str, trusts: &Trusts) -> Result<TrustName, Complaint> {
 }
 
 /// Notes a grant that nobody can match, because nobody vouches for its domain.
-fn warn_of_stranger(grant: &Grant, place: Place, trusts: &Trusts, found: &mut Findings) {
+pub(super) fn warn_of_stranger(grant: &Grant, place: Place, trusts: &Trusts, found: &mut Findings) {
     let domain = grant.id.trust_domain();
     if trusts.incomplete {
         return;

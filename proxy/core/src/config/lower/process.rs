@@ -79,7 +79,7 @@ fn address<T>(
     }
 }
 
-fn admin_address(text: &str, dir: &Path) -> Result<AdminAddress, Complaint> {
+pub(super) fn admin_address(text: &str, dir: &Path) -> Result<AdminAddress, Complaint> {
     match text.strip_prefix("unix:") {
         Some(path) => text::path(path, dir).map(AdminAddress::Unix),
         None => text.parse().map(AdminAddress::Tcp).map_err(|_| {

@@ -53,7 +53,7 @@ pub(super) fn served(raw: Option<List<RawService>>, scope: &Scope<'_>, found: &m
     Served { snapshot, nothing, first_terminating }
 }
 
-fn note(conflict: &Conflict, places: &ServicePlaces, found: &mut Findings) {
+pub(super) fn note(conflict: &Conflict, places: &ServicePlaces, found: &mut Findings) {
     let (place, complaint) = match conflict {
         Conflict::Name { name, suffix, first, second, .. } => {
             let pattern =

@@ -102,7 +102,11 @@ fn relate(raw: &RawTimeouts, timeouts: &Timeouts, found: &mut Findings) {
 }
 
 /// A duration within bounds, or `None` for "off".
-fn duration(text: &DurationText, least: Duration, most: Duration) -> Result<Option<Duration>, Complaint> {
+pub(super) fn duration(
+    text: &DurationText,
+    least: Duration,
+    most: Duration,
+) -> Result<Option<Duration>, Complaint> {
     let DurationText(text) = text;
     if text == "off" {
         return Ok(None);

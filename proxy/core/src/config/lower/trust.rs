@@ -38,6 +38,11 @@ impl Trusts {
         self.domains.insert(name.as_str().to_owned(), domain);
     }
 
+    /// Entries that stand elsewhere, so that any name may be one of theirs.
+    pub(super) fn unknown() -> Self {
+        Self { incomplete: true, ..Self::default() }
+    }
+
     /// Whether some entry vouches for the members of `domain`.
     pub(super) fn vouch_for(&self, domain: &str) -> bool {
         self.vouched.contains(domain)
