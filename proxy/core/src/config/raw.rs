@@ -17,7 +17,7 @@ mod service;
 mod transport;
 
 pub(super) use fleet::{
-    RawNodeEntry, RawPeer, RawPeerFile, RawPolicyFile, RawServer, RawServiceFile, RawTrustFile,
+    RawNodeEntry, RawPeerEntry, RawPeerFile, RawPolicyFile, RawServer, RawServiceFile, RawTrustFile,
 };
 pub(super) use process::{
     RawAccessFormat, RawAddress, RawControl, RawDecision, RawEventFormat, RawLog, RawRuntime,

@@ -14,7 +14,7 @@ use crate::config::fleet::{
     Glob, NodeEntry, OfferedPeer, OfferedPolicy, OfferedService, Selector, ServerConfig,
 };
 use crate::config::raw::{
-    DurationText, List, RawEventFormat, RawGrant, RawNodeEntry, RawPeer, RawPeerFile, RawPolicyFile,
+    DurationText, List, RawEventFormat, RawGrant, RawNodeEntry, RawPeerEntry, RawPeerFile, RawPolicyFile,
     RawServer, RawServiceFile, RawTrustFile,
 };
 use crate::config::read::Field;
@@ -144,7 +144,7 @@ pub(in crate::config) fn services(raw: RawServiceFile, found: &mut Findings) -> 
     let exposure = raw.exposure.as_ref().map(|list| texts(Some(list)));
     let trusts = Trusts::unknown();
     let identities = Identities { names: BTreeSet::new(), complete: false };
-    let scope = Scope { listeners: &[], trusts: &trusts, identities: &identities };
+    let scope = Scope { listeners: &[], rules: None, trusts: &trusts, identities: &identities };
     let mut offered = Vec::new();
     for (index, field) in section(raw.service).into_iter().enumerate() {
         let Some(raw) = field.value else { continue };
@@ -222,7 +222,7 @@ pub(in crate::config) fn peers(raw: RawPeerFile, found: &mut Findings) -> Vec<(u
     peers.collect()
 }
 
-fn peer(raw: &RawPeer, place: Place, found: &mut Findings) -> Option<OfferedPeer> {
+fn peer(raw: &RawPeerEntry, place: Place, found: &mut Findings) -> Option<OfferedPeer> {
     let name = required_name(raw.name.as_ref(), place, found);
     for field in raw.gateways.as_ref().and_then(|list| list.value.as_deref()).unwrap_or_default() {
         found.meaning(Some(field), |text| text::target(text));

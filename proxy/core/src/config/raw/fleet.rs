@@ -89,13 +89,13 @@ pub(in crate::config) struct RawTrustFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(in crate::config) struct RawPeerFile {
-    pub(in crate::config) peer: Option<List<RawPeer>>,
+    pub(in crate::config) peer: Option<List<RawPeerEntry>>,
 }
 
 /// `[[peer]]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
-pub(in crate::config) struct RawPeer {
+pub(in crate::config) struct RawPeerEntry {
     pub(in crate::config) name: Option<Field<String>>,
     pub(in crate::config) trust: Option<List<String>>,
     pub(in crate::config) gateways: Option<List<String>>,
