@@ -324,14 +324,6 @@ pub enum Conflict {
 }
 
 impl Conflict {
-    /// TEMP.
-    pub fn service(&self) -> &str {
-        match self {
-            Self::Name { second, .. } => second,
-            Self::Service { name, .. } | Self::Unroutable { name, .. } => name,
-        }
-    }
-
     /// The place in the list of the service that is refused.
     pub fn index(&self) -> usize {
         match self {
@@ -379,32 +371,6 @@ impl Snapshot {
         } else {
             Err(conflicts)
         }
-    }
-
-    /// TEMP.
-    pub fn with<'a>(
-        &self,
-        put: impl IntoIterator<Item = Arc<Service>>,
-        gone: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, Vec<Conflict>> {
-        let put: Vec<_> = put.into_iter().collect();
-        let gone: Vec<&str> = gone.into_iter().collect();
-        let mut all: Vec<Service> = self
-            .services
-            .iter()
-            .filter(|s| !gone.contains(&&*s.name) && !put.iter().any(|p| p.name == s.name))
-            .map(|s| (**s).clone())
-            .collect();
-        all.extend(put.iter().map(|s| (**s).clone()));
-        Self::new(all)
-    }
-    /// TEMP.
-    pub fn service(&self, name: &str) -> Option<&Arc<Service>> {
-        self.services.iter().find(|s| &*s.name == name)
-    }
-    /// TEMP.
-    pub fn endpoint_count(&self) -> usize {
-        self.services.iter().map(|s| s.endpoints.len()).sum()
     }
 
     /// The services, in the order given.
