@@ -81,7 +81,7 @@ pub(crate) fn service(allow: &[&str]) -> Service {
 /// Where [`SNI`] leads.
 pub(crate) fn route(service: Service) -> Arc<Route> {
     let snapshot = Snapshot::new(vec![service]).unwrap();
-    Table::compile(&snapshot, &Answers::new(), &Table::default()).find(SNI).unwrap().clone()
+    Table::compile(&snapshot, &Answers::default(), &Table::default()).find(SNI).unwrap().clone()
 }
 
 /// The root that clients believe a gateway by, and the gateway's identity.

@@ -32,7 +32,7 @@ fn the_configuration_that_is_mounted_is_one_that_the_gateway_takes() {
     for rendered in rendered() {
         let accepted = rendered.configuration();
         let warnings: Vec<String> = accepted.warnings.iter().map(ToString::to_string).collect();
-        if accepted.config.services.services().is_empty() {
+        if accepted.config.services.is_empty() {
             assert_eq!(warnings.len(), 1, "only that there is no service: {warnings:?}");
         } else {
             assert_eq!(warnings, [""; 0]);

@@ -44,7 +44,7 @@ pub(crate) fn print(config: &Config, desired: &Desired, gateway: &Handle, listen
     for entry in &config.trust {
         tracing::info!(name = %entry.name, domain = %entry.domain, "trusts");
     }
-    let services = desired.services.services();
+    let services = desired.services.sorted();
     for service in services.iter().take(LISTED) {
         tracing::info!(
             service = &*service.name,

@@ -56,7 +56,7 @@ pub(crate) fn json(complaints: &[Complaint]) -> serde_json::Value {
 
 /// How many services and trust entries a configuration has, in words.
 pub(crate) fn served(config: &Config) -> String {
-    let services = counted(config.services.services().len(), "service", "services");
+    let services = counted(config.services.len(), "service", "services");
     format!("{services}, {}", counted(config.trust.len(), "trust entry", "trust entries"))
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use findings::Findings;
 use raw::RawConfig;
 
-use crate::service::Snapshot;
+use crate::snapshot::Snapshot;
 use crate::spiffe::{TrustDomain, TrustName};
 
 mod address;

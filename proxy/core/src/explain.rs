@@ -164,7 +164,7 @@ pub struct EndpointFacts {
 
 /// Tells what would become of a call under this configuration, as long as every endpoint is well.
 pub fn explain(config: &Config, call: &Call) -> Explanation {
-    let table = Table::compile(&config.services, &Answers::new(), &Table::default());
+    let table = Table::compile(&config.services, &Answers::default(), &Table::default());
     let name = name::Name::of(&call.sni);
     let found = name.valid().and_then(|name| table.seek(name));
     let mut story = Explanation {

@@ -1,4 +1,4 @@
-//! What the gateway serves: services as configured, and the snapshot that holds all of them.
+//! What the gateway serves: a service as configured.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::policy::{Authorization, Grant, Policy};
-use crate::sni::{NamePattern, Sni, SniError, service_key};
+use crate::sni::{NamePattern, SniError, service_key};
 use crate::spiffe::Identity;
 
 /// How a service is served.
@@ -277,125 +277,5 @@ impl Service {
         }
         routes.extend(self.names.iter().map(|name| (name.clone(), None)));
         Ok(routes)
-    }
-}
-
-/// Every service that is to be served, immutable and free of conflicts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    services: Vec<Arc<Service>>,
-}
-
-/// Two services can't stand side by side, or one can't be reached.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Conflict {
-    /// A name leads to two services.
-    #[error("{name} leads to both {first} and {second}; a name may lead to one service only")]
-    Name {
-        /// The name.
-        name: Sni,
-        /// Whether the name is a suffix pattern.
-        suffix: bool,
-        /// The service that had it first.
-        first: Arc<str>,
-        /// The service that claims it too.
-        second: Arc<str>,
-        /// The second service's place in the list.
-        index: usize,
-    },
-    /// Two services have the same host and port, or the same first name.
-    #[error("service {name} is configured twice")]
-    Service {
-        /// The service.
-        name: Arc<str>,
-        /// The place of the second in the list.
-        index: usize,
-    },
-    /// A name of the service can't be carried by TLS.
-    #[error("a name of service {name} cannot be carried by TLS: {error}")]
-    Unroutable {
-        /// The service.
-        name: Arc<str>,
-        /// Which rule it breaks.
-        error: SniError,
-        /// Its place in the list.
-        index: usize,
-    },
-}
-
-impl Conflict {
-    /// The place in the list of the service that is refused.
-    pub fn index(&self) -> usize {
-        match self {
-            Self::Name { index, .. } | Self::Service { index, .. } | Self::Unroutable { index, .. } => *index,
-        }
-    }
-}
-
-impl Snapshot {
-    /// Makes a snapshot of services whose names do not collide.
-    ///
-    /// # Errors
-    /// Every conflict there is, not only the first.
-    pub fn new(services: Vec<Service>) -> Result<Self, Vec<Conflict>> {
-        let mut conflicts = Vec::new();
-        let mut names: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        let mut routes: BTreeMap<NamePattern, Arc<str>> = BTreeMap::new();
-        for (index, service) in services.iter().enumerate() {
-            if names.insert(service.name.clone(), index).is_some() {
-                conflicts.push(Conflict::Service { name: service.name.clone(), index });
-                continue;
-            }
-            match service.routes() {
-                Ok(list) => {
-                    for (pattern, _) in list {
-                        if let Some(first) = routes.get(&pattern) {
-                            let (name, suffix) = match pattern {
-                                NamePattern::Exact(name) => (name, false),
-                                NamePattern::Suffix(name) => (name, true),
-                            };
-                            let (first, second) = (first.clone(), service.name.clone());
-                            conflicts.push(Conflict::Name { name, suffix, first, second, index });
-                        } else {
-                            routes.insert(pattern, service.name.clone());
-                        }
-                    }
-                }
-                Err(error) => {
-                    conflicts.push(Conflict::Unroutable { name: service.name.clone(), error, index });
-                }
-            }
-        }
-        if conflicts.is_empty() {
-            Ok(Self { services: services.into_iter().map(Arc::new).collect() })
-        } else {
-            Err(conflicts)
-        }
-    }
-
-    /// The services, in the order given.
-    pub fn services(&self) -> &[Arc<Service>] {
-        &self.services
-    }
-
-    /// Every host name that some endpoint is given by, each once.
-    pub fn hosts(&self) -> Vec<HostPort> {
-        let mut hosts: Vec<HostPort> = self
-            .services
-            .iter()
-            .flat_map(|service| &service.endpoints)
-            .filter_map(|endpoint| match &endpoint.target {
-                Target::Host(host) => Some(host.clone()),
-                Target::Address(_) => None,
-            })
-            .collect();
-        hosts.sort();
-        hosts.dedup();
-        hosts
-    }
-
-    /// Whether any service terminates TLS, so that the gateway needs an identity.
-    pub fn terminates(&self) -> bool {
-        self.services.iter().any(|service| service.mode == Mode::Terminate)
     }
 }

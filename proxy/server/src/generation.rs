@@ -43,7 +43,7 @@ impl Generation {
         Ok(Self {
             number: 1,
             services: desired.services.clone(),
-            table: Table::compile(&desired.services, &Answers::new(), &Table::default()),
+            table: Table::compile(&desired.services, &Answers::default(), &Table::default()),
             credentials: desired.credentials.clone(),
             tls: Arc::new(context),
         })
@@ -70,6 +70,12 @@ impl Generation {
         })
     }
 
+    /// Whether a connection that may stay under `before`, the generation that this one was made of, may have to end
+    /// under this one.
+    pub(crate) fn rejudges(&self, before: &Self) -> bool {
+        self.table.rejudges() || !Arc::ptr_eq(&self.credentials, &before.credentials)
+    }
+
     /// The certificate that a service presents.
     pub(crate) fn key_pair(&self, service: &Service) -> Option<&KeyPair> {
         key_pair(&self.credentials, service)
@@ -82,22 +88,27 @@ fn context(config: &GatewayConfig) -> Result<TlsContext, rustls::Error> {
 }
 
 fn key_pair<'a>(credentials: &'a Credentials, service: &Service) -> Option<&'a KeyPair> {
-    match &service.identity {
+    presented(credentials, service.identity.as_deref())
+}
+
+fn presented<'a>(credentials: &'a Credentials, identity: Option<&str>) -> Option<&'a KeyPair> {
+    match identity {
         Some(name) => credentials.named(name),
         None => credentials.own(),
     }
 }
 
+/// Refuses services whose identity isn't there, whom nobody could verify.
 fn check(desired: &Desired) -> Result<(), Error> {
-    for service in desired.services.services() {
-        if service.mode == Mode::Terminate && key_pair(&desired.credentials, service).is_none() {
-            let name = service.name.to_string();
-            return Err(match &service.identity {
-                Some(identity) => Kind::UnknownIdentity { service: name, identity: identity.clone() },
-                None => Kind::NoIdentity { service: name },
-            }
-            .into());
-        }
+    let mut identities = desired.services.identities();
+    let missing = identities.find(|identity| presented(&desired.credentials, *identity).is_none());
+    let Some(identity) = missing else { return Ok(()) };
+    let needs =
+        |service: &&Arc<Service>| service.mode == Mode::Terminate && service.identity.as_deref() == identity;
+    let service = desired.services.services().find(needs).map_or("", |service| &service.name).to_owned();
+    Err(match identity {
+        Some(identity) => Kind::UnknownIdentity { service, identity: identity.to_owned() },
+        None => Kind::NoIdentity { service },
     }
-    Ok(())
+    .into())
 }

@@ -142,10 +142,13 @@ impl Handle {
     pub fn services(&self, after: &str, most: usize) -> Vec<ServiceState> {
         let now = self.shared.epoch.elapsed();
         let current = self.shared.current.load_full();
-        let all = current.services.services().iter();
-        let mut chosen: Vec<_> = all.filter(|service| *service.name > *after).collect();
+        let mut chosen: Vec<_> =
+            current.services.services().filter(|service| *service.name > *after).collect();
+        if most < chosen.len() {
+            chosen.select_nth_unstable_by(most, |one, other| one.name.cmp(&other.name));
+            chosen.truncate(most);
+        }
         chosen.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        chosen.truncate(most);
         let state = |endpoints: Option<&[Arc<Endpoint>]>| EndpointCounts::of(endpoints.unwrap_or(&[]), now);
         chosen
             .into_iter()

@@ -105,6 +105,56 @@ fn no_connection_survives_the_last_of_two_changes() {
     });
 }
 
+/// A change of endpoints only: the same names are let in, and nobody is visited.
+fn passes(gateway: &Arc<Gateway>, first: &'static [Names], last: Names) -> thread::JoinHandle<()> {
+    let gateway = gateway.clone();
+    thread::spawn(move || {
+        for names in first {
+            rendezvous::change(&gateway.current, &gateway.registry, &Arc::new(*names), may_stay);
+        }
+        rendezvous::pass(&gateway.current, &Arc::new(last));
+    })
+}
+
+#[test]
+fn no_connection_survives_a_change_because_another_that_visits_nobody_comes_after_it() {
+    loom::model(|| {
+        let gateway = Gateway::new(&["a"]);
+        let changes = passes(&gateway, &[&[]], &[]);
+        let open = gateway.open(1, "a");
+        changes.join().unwrap();
+        if let Some((registered, _)) = open {
+            is_cut(&registered.live);
+        }
+    });
+}
+
+#[test]
+fn a_change_that_visits_nobody_cuts_nobody() {
+    loom::model(|| {
+        let gateway = Gateway::new(&["a"]);
+        let changes = passes(&gateway, &[], &["a"]);
+        let (registered, _) = gateway.open(1, "a").expect("nobody takes this grant");
+        changes.join().unwrap();
+        assert_eq!(registered.live.ending(), None);
+    });
+}
+
+/// The model can fail: a change that takes a grant and visits nobody.
+#[test]
+#[should_panic(expected = "a survivor")]
+fn a_change_that_takes_a_grant_and_visits_nobody_is_found_to_miss_a_connection() {
+    loom::model(|| {
+        let gateway = Gateway::new(&["a"]);
+        let changes = passes(&gateway, &[], &[]);
+        let open = gateway.open(1, "a");
+        changes.join().unwrap();
+        if let Some((registered, _)) = open {
+            is_cut(&registered.live);
+        }
+    });
+}
+
 #[test]
 fn a_bystander_is_not_cut_by_either_of_two_changes() {
     loom::model(|| {

@@ -27,6 +27,14 @@ pub(crate) fn change<G>(
     cut
 }
 
+/// Puts `next` in force, under which every connection may stay that may stay under what is in force now.
+///
+/// No connection is visited: one that stood before was visited by the change that last took something, and one that
+/// stands from here on looks again by itself.
+pub(crate) fn pass<G>(current: &Current<G>, next: &Arc<G>) {
+    current.store(next.clone());
+}
+
 /// Makes a connection that began under `began` known by its standing, and then ends it if something else is
 /// in force by now under which it may not stay.
 pub(crate) fn stand<G>(

@@ -1,9 +1,8 @@
 //! Host names of endpoints: resolved off the data path, all addresses, the last good answer kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use landbridge_core::config::AddressRules;
@@ -48,7 +47,7 @@ impl Resolver {
     /// A name that does not resolve, or resolves to nothing that is permitted, keeps its last answer.
     pub(crate) async fn refresh(&self, hosts: Vec<HostPort>) -> bool {
         let before = self.answers();
-        let mut after: Answers = before
+        let mut after: HashMap<_, _> = before
             .iter()
             .filter(|(host, _)| hosts.binary_search(host).is_ok())
             .map(|(host, addresses)| (host.clone(), addresses.clone()))
@@ -85,8 +84,11 @@ impl Resolver {
                 }
             }
         }
-        let changed = before != after;
-        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = after;
+        // The same answers stay the same value, by which the table knows that there is nothing to do.
+        let changed = *before != after;
+        if changed {
+            *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        }
         changed
     }
 

@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::error::Error;
 use crate::generation::{Desired, Generation};
 use crate::registry::Standing;
 use crate::rendezvous;
@@ -28,12 +29,12 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut state: watch::Receiver<Desir
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut fed = true;
     let mut stale = false;
+    let mut known = state.borrow().services.clone();
     let mut resolving: Option<AbortOnDropHandle<bool>> = None;
     loop {
         let apply_now = tokio::select! {
             changed = state.changed(), if fed => {
                 fed = changed.is_ok();
-                stale |= fed;
                 fed
             }
             _ = tick.tick() => {
@@ -43,14 +44,16 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut state: watch::Receiver<Desir
             moved = resolved(&mut resolving) => moved,
         };
         let desired = state.borrow_and_update().clone();
-        let hosts = desired.services.hosts();
+        let services = desired.services.clone();
+        stale |= !services.has_hosts_of(&known);
+        known = services.clone();
         if apply_now {
             apply(&shared, desired).await;
         }
-        if stale && resolving.is_none() && !hosts.is_empty() {
+        if stale && resolving.is_none() && !services.is_without_hosts() {
             stale = false;
             let shared = shared.clone();
-            let refresh = async move { shared.resolver.refresh(hosts).await };
+            let refresh = async move { shared.resolver.refresh(services.hosts()).await };
             resolving = Some(AbortOnDropHandle::new(tokio::spawn(refresh)));
         }
     }
@@ -72,12 +75,22 @@ async fn resolved(resolving: &mut Option<AbortOnDropHandle<bool>>) -> bool {
 pub(crate) async fn apply(shared: &Arc<Shared>, desired: Desired) {
     let current = shared.current.load_full();
     let answers = shared.resolver.answers();
-    let compiled = spawn_blocking(move || current.next(&desired, &answers)).await;
-    match compiled {
-        Ok(Ok(next)) => {
+    let compiled = spawn_blocking(move || {
+        let next = current.next(&desired, &answers)?;
+        let rejudges = next.rejudges(&current);
+        Ok::<_, Error>((next, rejudges))
+    });
+    match compiled.await {
+        Ok(Ok((next, rejudges))) => {
             let (number, names) = (next.number, next.table.len());
             let began = Instant::now();
-            let cut = rendezvous::change(&shared.current, &shared.registry, &Arc::new(next), may_stay);
+            let next = Arc::new(next);
+            let cut = if rejudges {
+                rendezvous::change(&shared.current, &shared.registry, &next, may_stay)
+            } else {
+                rendezvous::pass(&shared.current, &next);
+                0
+            };
             let swept_us = began.elapsed().as_micros();
             shared.applied.send_replace(number);
             tracing::info!(generation = number, names, cut, swept_us, "configuration applied");

@@ -15,7 +15,7 @@ use landbridge_certs::inspect::{Certificate, Document};
 use landbridge_certs::issue::load_key;
 use landbridge_certs::{KeyPair, Refusal, Role, Svid, TrustEntry, TrustStore};
 use landbridge_core::policy::Grant;
-use landbridge_core::table::Route;
+use landbridge_core::table::{Answers, Route};
 use landbridge_core::{Identity, Table};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -208,15 +208,14 @@ impl Asked {
 
 /// By its name in the log (`host:port`), or by a server name that leads to it.
 fn find(services: &Snapshot, name: &str) -> anyhow::Result<Asked> {
-    let services_all = services.services();
-    if let Some(service) = services_all.iter().find(|service| &*service.name == name) {
+    if let Some(service) = services.service(name) {
         return Ok(Asked::Service(service.clone()));
     }
-    let table = Table::compile(services, &std::collections::HashMap::new(), &Table::default());
+    let table = Table::compile(services, &Answers::default(), &Table::default());
     if let Some(route) = table.find(&name.to_ascii_lowercase()) {
         return Ok(Asked::Route(route.clone()));
     }
-    let known: Vec<&str> = services_all.iter().take(10).map(|service| &*service.name).collect();
+    let known: Vec<&str> = services.sorted().into_iter().take(10).map(|service| &*service.name).collect();
     bail!("no service is called {name:?}; the configuration has {}", known.join(", "))
 }
 

@@ -28,7 +28,7 @@ struct Reached {
 }
 
 pub(super) async fn check(report: &mut Report, config: &Config) {
-    let services = config.services.services();
+    let services = config.services.sorted();
     let targets: BTreeSet<&Target> =
         services.iter().flat_map(|service| &service.endpoints).map(|endpoint| &endpoint.target).collect();
     let rules = Arc::new(config.gateway.endpoints.clone());

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::service::{Service, Snapshot};
+use crate::service::Service;
+use crate::snapshot::Snapshot;
 use crate::sni::NamePattern;
 
 /// So many names are told at most.
@@ -71,7 +72,7 @@ pub(super) fn nearest(services: &Snapshot, asked: &str) -> Vec<Near> {
     let asked = asked.to_ascii_lowercase();
     let mut near: Vec<Near> = Vec::new();
     let mut left = COMPARED;
-    for service in services.services() {
+    for service in services.sorted() {
         for (pattern, _) in service.routes().unwrap_or_default() {
             let Some(differs) = difference(&asked, &pattern, service, &mut left) else { continue };
             let name = pattern.to_string();

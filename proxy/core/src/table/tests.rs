@@ -1,12 +1,16 @@
 //! Tests of the table, by name and by what survives a change.
 
+mod changes;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::*;
 use crate::endpoint::{Asking, Choice};
 use crate::policy::{Authorization, Caller, Grant, IdPattern, Policy, Unseen};
-use crate::service::{Alpn, Balance, Conflict, Labels, MissingCloseNotify, Mode, SendProxy, Subset};
+use crate::service::{Alpn, Balance, Labels, MissingCloseNotify, Mode, SendProxy, Subset};
+use crate::snapshot::Conflict;
+use crate::sni::NamePattern;
 
 fn labels(version: &str) -> Labels {
     [("version".to_owned(), version.to_owned())].into()
@@ -45,7 +49,7 @@ fn service(host: &str, names: &[&str]) -> Service {
 }
 
 fn compile(services: Vec<Service>) -> Table {
-    Table::compile(&Snapshot::new(services).unwrap(), &Answers::new(), &Table::default())
+    Table::compile(&Snapshot::new(services).unwrap(), &Answers::default(), &Table::default())
 }
 
 fn found<'a>(table: &'a Table, name: &str) -> Option<&'a str> {
@@ -143,7 +147,7 @@ fn what_is_known_of_an_endpoint_outlives_a_change() {
 
     let mut changed = service("h.example", &["also.example"]);
     changed.endpoints = vec![endpoint(3, "v1"), EndpointSpec { weight: 5, ..endpoint(1, "v1") }];
-    let second = Table::compile(&Snapshot::new(vec![changed]).unwrap(), &Answers::new(), &first);
+    let second = Table::compile(&Snapshot::new(vec![changed]).unwrap(), &Answers::default(), &first);
     let members = second.find(key).unwrap().pool.members();
     assert!(Arc::ptr_eq(&members[1].endpoint, &known));
     assert_eq!((members[1].weight, members[1].endpoint.active()), (5, 1));
@@ -160,7 +164,7 @@ fn the_round_goes_on_after_a_change() {
     for _ in 0..2 {
         let route = table.find("outbound_.8000_._.h.example").unwrap();
         seen.insert(route.pool.choose(&asking, &[], Choice::Usable).unwrap().address());
-        table = Table::compile(&snapshot, &Answers::new(), &table);
+        table = Table::compile(&snapshot, &Answers::default(), &table);
     }
     assert_eq!(seen.len(), 2);
 }
@@ -174,10 +178,10 @@ fn a_host_name_has_every_address_of_its_answer_and_none_before_it() {
     let snapshot = Snapshot::new(vec![by_name]).unwrap();
     assert_eq!(snapshot.hosts(), std::slice::from_ref(&host));
     let key = "outbound_.8000_._.h.example";
-    let before = Table::compile(&snapshot, &Answers::new(), &Table::default());
+    let before = Table::compile(&snapshot, &Answers::default(), &Table::default());
     assert_eq!(before.find(key).unwrap().pool.members().len(), 1);
     let addresses = [7, 8, 9].map(|last| SocketAddr::from(([192, 0, 2, last], 80)));
-    let after = Table::compile(&snapshot, &[(host, addresses.to_vec())].into(), &before);
+    let after = Table::compile(&snapshot, &Arc::new([(host, addresses.to_vec())].into()), &before);
     // 192.0.2.7 is given twice and counts once.
     assert_eq!(after.find(key).unwrap().pool.members().len(), 3);
 }

@@ -5,7 +5,7 @@ use super::service::{self, Scope, ServicePlaces};
 use super::{names, section};
 use crate::config::findings::{Complaint, Findings};
 use crate::config::raw::{List, RawMode, RawService};
-use crate::service::{Conflict, Service, Snapshot};
+use crate::snapshot::{Building, Conflict, Snapshot};
 use crate::sni::NamePattern;
 
 /// What the file says is served.
@@ -20,8 +20,7 @@ pub(super) fn served(raw: Option<List<RawService>>, scope: &Scope<'_>, found: &m
     let readable = raw.as_ref().is_none_or(|list| list.value.is_some());
     let raw = section(raw);
     let nothing = readable && raw.is_empty();
-    let mut services: Vec<Service> = Vec::with_capacity(raw.len());
-    let mut places: Vec<ServicePlaces> = Vec::with_capacity(raw.len());
+    let mut building = Building::of(raw.len());
     let mut first_terminating = None;
     for (index, field) in raw.into_iter().enumerate() {
         let Some(raw) = field.value else { continue };
@@ -38,19 +37,12 @@ pub(super) fn served(raw: Option<List<RawService>>, scope: &Scope<'_>, found: &m
             first_terminating =
                 Some(FirstTerminating { name: name.unwrap_or_else(written), place: field.place });
         }
-        let Some((service, at)) = lowered else { continue };
-        services.push(service);
-        places.push(at);
-    }
-    let snapshot = Snapshot::new(services).unwrap_or_else(|conflicts| {
-        for conflict in &conflicts {
-            if let Some(places) = places.get(conflict.index()) {
-                note(conflict, places, found);
-            }
+        let Some((service, places)) = lowered else { continue };
+        for conflict in building.add(index, service) {
+            note(&conflict, &places, found);
         }
-        Snapshot::default()
-    });
-    Served { snapshot, nothing, first_terminating }
+    }
+    Served { snapshot: building.done(), nothing, first_terminating }
 }
 
 pub(super) fn note(conflict: &Conflict, places: &ServicePlaces, found: &mut Findings) {
@@ -70,6 +62,9 @@ pub(super) fn note(conflict: &Conflict, places: &ServicePlaces, found: &mut Find
         Conflict::Service { name, .. } => {
             let complaint = Complaint::new(format!("service {name} is configured twice"));
             (places.main, complaint.help("put its endpoints and names into one [[service]]"))
+        }
+        Conflict::Unknown { name, .. } => {
+            (places.main, Complaint::new(format!("there is no service {name} to give endpoints to")))
         }
         Conflict::Unroutable { error, .. } => {
             (places.main, Complaint::new(format!("a name of this service cannot be carried by TLS: {error}")))

@@ -68,7 +68,7 @@ upstream_tls = { server_identities = ['spiffe://cluster.local/*'] }
 ",
     );
     let spec = service(FULL, &scope()).unwrap();
-    assert_eq!(spec.service, *written.services.services()[0]);
+    assert_eq!(spec.service, **written.services.sorted()[0]);
     assert_eq!((spec.lists_endpoints, spec.exposure), (true, None));
 }
 

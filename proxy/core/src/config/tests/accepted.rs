@@ -20,7 +20,7 @@ fn the_documented_file_is_valid_as_it_stands() {
     assert_eq!(config.gateway.timeouts, defaults.timeouts);
     assert_eq!(config.gateway.limits, defaults.limits);
     assert_eq!(config.process, ProcessConfig::default());
-    let [service] = config.services.services() else { panic!("{:?}", config.services) };
+    let [service] = config.services.sorted()[..] else { panic!("{:?}", config.services) };
     assert_eq!(&*service.name, "httpbin.default.svc.cluster.local:8000");
     assert_eq!((service.endpoints.len(), service.subsets.len()), (2, 1));
 }
@@ -48,7 +48,7 @@ fn an_empty_file_is_valid_and_serves_nothing() {
     assert_eq!(config.gateway, GatewayConfig::default());
     assert_eq!(config.process, ProcessConfig::default());
     assert_eq!(config.identity, IdentityFiles::default());
-    assert!(config.trust.is_empty() && config.services.services().is_empty());
+    assert!(config.trust.is_empty() && config.services.is_empty());
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn relative_paths_are_relative_to_the_file() {
 #[test]
 fn every_key_of_a_service_reaches_the_configuration() {
     let config = meant(EVERY_KEY);
-    let [service, through] = config.services.services() else { panic!("{:?}", config.services) };
+    let [through, service] = config.services.sorted()[..] else { panic!("{:?}", config.services) };
     assert_eq!(service.host, Some(("httpbin.default.svc.cluster.local".to_owned(), 8000)));
     let names: Vec<String> = service.names.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["httpbin.example", "*.apps.example", "outbound_.80_._.old.example"]);
@@ -204,7 +204,7 @@ fn an_ipv4_endpoint_is_one_however_it_is_written() {
         "[[service]]\nsni = ['a.example']\nmode = 'passthrough'\n\
          endpoints = [{ address = '[::ffff:10.0.0.7]:80' }, { address = '[fe80::1%3]:80' }]\n",
     );
-    let [service] = config.services.services() else { panic!("{:?}", config.services) };
+    let [service] = config.services.sorted()[..] else { panic!("{:?}", config.services) };
     let addresses: Vec<String> =
         service.endpoints.iter().map(|endpoint| endpoint.target.to_string()).collect();
     assert_eq!(addresses, ["10.0.0.7:80", "[fe80::1%3]:80"]);
@@ -246,7 +246,7 @@ fn the_example_of_a_move_to_another_trust_domain_is_valid_without_a_warning() {
     let (_, example) = section.split_once("```toml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let config = meant(example);
-    let [service] = config.services.services() else { panic!("{:?}", config.services) };
+    let [service] = config.services.sorted()[..] else { panic!("{:?}", config.services) };
     let Policy::Grants { allow, .. } = &service.policy else { panic!("{:?}", service.policy) };
     let aliases: Vec<&crate::policy::Grant> = allow.iter().filter(|it| it.alias_of.is_some()).collect();
     let [alias] = aliases.as_slice() else { panic!("{allow:?}") };
@@ -269,5 +269,5 @@ fn the_sample_of_the_reference_is_valid() {
     let (_, rest) = REFERENCE.split_once("```toml\n").unwrap();
     let (sample, rest) = rest.split_once("```").unwrap();
     assert!(!rest.contains("```toml"), "one sample is checked");
-    assert_eq!(meant(sample).services.services().len(), 2);
+    assert_eq!(meant(sample).services.len(), 2);
 }

@@ -18,7 +18,7 @@ fn what_the_default_file_has_in_comments_can_be_used_as_it_stands() {
     assert!(config.identity.own.is_some() && config.identity.named.contains_key("other"));
     let [trust] = config.trust.as_slice() else { panic!("{:?}", config.trust) };
     assert!(trust.crl.is_some());
-    let [service] = config.services.services() else { panic!("{:?}", config.services) };
+    let [service] = config.services.sorted()[..] else { panic!("{:?}", config.services) };
     assert_eq!((service.endpoints.len(), service.subsets.len()), (2, 1));
     let default = parsed("").unwrap().config;
     assert_eq!(config.gateway.timeouts, default.gateway.timeouts);

@@ -104,7 +104,7 @@ fn ten_thousand_services_are_read_soon_whether_they_are_right_or_wrong() {
     };
     let right = many(10_000, |number| service(number, "80"));
     let accepted = ends_soon("right", &format!("{AROUND}{right}")).unwrap();
-    assert_eq!(accepted.config.services.services().len(), 10_000);
+    assert_eq!(accepted.config.services.len(), 10_000);
     let wrong = many(10_000, |number| service(number, "'http'"));
     assert_eq!(ends_soon("wrong", &format!("{AROUND}{wrong}")).unwrap_err().errors(), 10_000);
     let same = many(10_000, |_| service(1, "80"));

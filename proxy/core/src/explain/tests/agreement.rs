@@ -107,7 +107,7 @@ fn decided(config: &Config, call: &Call) -> Verdict {
         Err(_) => return Verdict::Refused(Reason::SniInvalid),
     };
     let host = HostPort { host: "endpoint.example".into(), port: 80 };
-    let answers = Answers::from([(host, vec![SocketAddr::from(([192, 0, 2, 3], 80))])]);
+    let answers = Answers::new([(host, vec![SocketAddr::from(([192, 0, 2, 3], 80))])].into());
     let table = Table::compile(&config.services, &answers, &Table::default());
     let Some(route) = table.find(name.as_str()) else { return Verdict::Refused(Reason::SniUnknown) };
     if !route.pool.has_usable(Duration::ZERO) {
