@@ -49,6 +49,8 @@ pub struct Effective {
     base: Base,
     /// What is in force: the file's services and the stream's.
     snapshot: Snapshot,
+    /// How many endpoints the stream's services have.
+    endpoints: usize,
     facts: Facts,
     services_guard: Guard,
     endpoints_guard: Guard,
@@ -91,7 +93,8 @@ pub struct Verdict {
     /// is on disk is removed before this is put in force.
     pub shrinks: bool,
     /// How many services are new or changed, and how many gone.
-    pub changed: Changed,
+    pub changed: Count,
+    endpoints: usize,
     facts: Facts,
     services_guard: Guard,
     endpoints_guard: Guard,
@@ -101,7 +104,7 @@ pub struct Verdict {
 
 /// How much changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Changed {
+pub struct Count {
     /// Services that are new or changed.
     pub put: usize,
     /// Services that are gone.
@@ -114,6 +117,7 @@ impl Effective {
         Self {
             snapshot: base.services.clone(),
             base,
+            endpoints: 0,
             facts: Facts::default(),
             services_guard: Guard::new(share),
             endpoints_guard: Guard::new(share),
@@ -166,8 +170,11 @@ impl Effective {
 
     /// Puts a verdict in the place of what was known before.
     pub fn accept(&mut self, verdict: Verdict) -> Snapshot {
-        let Verdict { snapshot, facts, services_guard, endpoints_guard, held_back, waiting, .. } = verdict;
+        let Verdict {
+            snapshot, endpoints, facts, services_guard, endpoints_guard, held_back, waiting, ..
+        } = verdict;
         self.snapshot = snapshot;
+        self.endpoints = endpoints;
         self.facts = facts;
         (self.services_guard, self.endpoints_guard) = (services_guard, endpoints_guard);
         self.held_back = held_back;

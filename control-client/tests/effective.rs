@@ -280,7 +280,7 @@ fn a_mass_removal_of_services_is_held_until_it_is_confirmed_and_nothing_else_is(
     scene.apply(vec![service("s0.example", SLEEP)], &[]);
     assert_eq!(scene.effective.held_back().count(), 18, "what is sent again is not to go any more");
     scene.confirm();
-    assert_eq!(scene.effective.snapshot().services().len(), 4);
+    assert_eq!(scene.effective.snapshot().len(), 4);
     assert_eq!(scene.effective.held_back().count(), 0);
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landbridge_core::config::resource;
-use landbridge_core::service::{Conflict, Service};
+use landbridge_core::service::Service;
+use landbridge_core::snapshot::{Change, Changed, Conflict};
 
 use super::overlay::Overlay;
 use super::trust::{Scopes, TrustChange, TrustCheck};
 use super::waiting::{CONFLICT, refused};
-use super::{Changed, Effective, Facts, HeldBack, Verdict};
+use super::{Count, Effective, Facts, HeldBack, Verdict};
 use crate::guard::Guard;
 use crate::held::Held;
 use crate::session::{RemovedResource, SetResource, Update};
@@ -212,11 +213,11 @@ impl<'a> Work<'a> {
             self.assemble(name, &scopes);
         }
         let snapshot = loop {
-            let removed = self.gone.iter().map(Name::as_str);
-            match self.effective.snapshot.with(self.put.values().cloned(), removed) {
-                Ok(snapshot) => break snapshot,
-                Err(conflicts) => self.give_way(&conflicts, &scopes),
+            let Changed { snapshot, refused } = self.changed();
+            if refused.is_empty() {
+                break snapshot;
             }
+            self.give_way(&refused, &scopes);
         };
         let snapshot = self.guard_endpoints(snapshot, &scopes);
         self.keep_waiting();
@@ -230,7 +231,8 @@ impl<'a> Work<'a> {
         });
         let late = late.map(|resource| (*resource).clone()).collect();
         Verdict {
-            changed: Changed { put: self.put.len(), removed: self.gone.len() },
+            changed: Count { put: self.put.len(), removed: self.gone.len() },
+            endpoints: self.endpoint_count(),
             snapshot,
             trust: self.trust,
             late,
@@ -244,10 +246,31 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// The services as they would be.
+    pub(super) fn changed(&self) -> Changed {
+        let gone = self.gone.iter().map(|name| Change::Remove(name.as_str().into()));
+        let put = self.put.values().map(|service| Change::Set(service.clone()));
+        self.effective.snapshot.with(gone.chain(put))
+    }
+
+    /// How many endpoints the stream's services would have.
+    fn endpoint_count(&self) -> usize {
+        let count = |name: &Name| {
+            self.effective.stream_service(name.as_str()).map_or(0, |service| service.endpoints.len())
+        };
+        let before: usize = self.put.keys().chain(&self.gone).map(count).sum();
+        let after: usize = self.put.values().map(|service| service.endpoints.len()).sum();
+        (self.effective.endpoints + after).saturating_sub(before)
+    }
+
     /// Refuses services whose names others have, and falls back on what they were.
     fn give_way(&mut self, conflicts: &[Conflict], scopes: &Scopes) {
         for conflict in conflicts {
-            let Ok(name) = Name::parse(conflict.service()) else { continue };
+            let (Conflict::Name { second: service, .. }
+            | Conflict::Service { name: service, .. }
+            | Conflict::Unroutable { name: service, .. }
+            | Conflict::Unknown { name: service, .. }) = conflict;
+            let Ok(name) = Name::parse(service) else { continue };
             self.put.remove(&name);
             match self.asked.get(&(Kind::Service, name.clone())) {
                 Some(resource) if self.overlay.has_new(Kind::Service, name.as_str()) => {

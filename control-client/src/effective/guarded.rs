@@ -93,7 +93,7 @@ impl<'a> Work<'a> {
             .filter(|(_, lost)| *lost > 0)
             .collect();
         let lost = losing.iter().map(|(_, lost)| lost).sum();
-        let held = self.effective.snapshot.endpoint_count();
+        let held = self.effective.endpoints;
         if self.endpoints_guard.judge(now, held, lost) == Judgement::Pass {
             return snapshot;
         }
@@ -101,9 +101,8 @@ impl<'a> Work<'a> {
             self.keep_endpoints(name, lost, held);
             self.assemble(name, scopes);
         }
-        let removed = self.gone.iter().map(Name::as_str);
         // Names are as they were, so there is no conflict that there wasn't before.
-        self.effective.snapshot.with(self.put.values().cloned(), removed).unwrap_or(snapshot)
+        self.changed().snapshot
     }
 
     /// How many endpoints a service that stays would lose.

@@ -7,7 +7,7 @@ use landbridge::{Desired, Handle};
 use landbridge_admin::{Confirmed, Metrics, Update as Counted};
 use landbridge_control_client::Held;
 use landbridge_control_client::client::{Feed, State};
-use landbridge_control_client::effective::{Changed, Verdict};
+use landbridge_control_client::effective::{Count, Verdict};
 use landbridge_control_client::session::{Event, Update};
 use landbridge_control_client::wire::{ReadyEndpoints, Refused, Status};
 use serde_json::Value;
@@ -193,8 +193,8 @@ impl Owner {
             // What is taken away now can't come back from the disk, whenever the process ends.
             self.own.disk.forget();
         }
-        let changes = verdict.changed != Changed::default() || !verdict.trust.is_empty();
-        let Changed { put, removed } = verdict.changed;
+        let changes = verdict.changed != Count::default() || !verdict.trust.is_empty();
+        let Count { put, removed } = verdict.changed;
         let held_before = self.own.effective.held_back().count();
         for late in &verdict.late {
             lock(&self.own.held).insert(late.kind, late.name.clone(), late.spec.clone());

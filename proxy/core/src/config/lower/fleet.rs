@@ -9,6 +9,7 @@ use super::identity::Identities;
 use super::service::{self, Scope};
 use super::trust::Trusts;
 use super::{allow, endpoints, identity, names, process, section, served, text, timeouts, trust as trusts};
+use crate::Snapshot;
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::fleet::{
     Glob, NodeEntry, OfferedPeer, OfferedPolicy, OfferedService, Selector, ServerConfig,
@@ -19,7 +20,7 @@ use crate::config::raw::{
 };
 use crate::config::read::Field;
 use crate::config::{AdminAddress, EventFormat, IdentityFiles, LogConfig, TrustFiles};
-use crate::service::{Service, Snapshot};
+use crate::service::Service;
 use crate::spiffe::TrustName;
 
 /// Where a control server listens unless it is told otherwise.
