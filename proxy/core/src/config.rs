@@ -76,15 +76,32 @@ pub struct Accepted {
 /// Every problem of the text at once, warnings included, in the order of the text. A text that is not
 /// TOML is reported as such, and as nothing else.
 pub fn parse(text: &str, source: &Source) -> Parsed {
-    let mut found = Findings::default();
-    let config = read::read::<RawConfig>(text, &mut found)
-        .map(|document| lower::lower(document, &source.dir, &mut found));
+    let (config, found) = one_by_one(text, source).unwrap_or_else(|| whole(text, source));
     let refused = found.refuse();
     let problems = Problems::new(found.into_problems(text, &source.name));
     match config {
         Some(config) if !refused => Ok(Accepted { config, warnings: problems }),
         _ => Err(problems),
     }
+}
+
+/// A document as it means, its services read one by one; `None` if it has to be read as a whole.
+fn one_by_one(text: &str, source: &Source) -> Option<(Option<Config>, Findings)> {
+    let mut found = Findings::default();
+    let apart = read::apart(text)?;
+    let document = apart.rest::<RawConfig>(&mut found)?;
+    let services = lower::Services::Apart(text, &apart.services);
+    let config = lower::lower(document, &services, &source.dir, &mut found)?;
+    Some((Some(config), found))
+}
+
+/// A document as it means, if it means anything.
+fn whole(text: &str, source: &Source) -> (Option<Config>, Findings) {
+    let mut found = Findings::default();
+    let document = read::read::<RawConfig>(text, &mut found);
+    let config = document
+        .and_then(|document| lower::lower(document, &lower::Services::Whole, &source.dir, &mut found));
+    (config, found)
 }
 
 /// The default configuration as a file: every key with its default and its meaning.

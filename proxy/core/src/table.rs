@@ -216,7 +216,7 @@ impl Served {
             let name = subset.map(|subset| subset.name.as_str());
             let old =
                 known.and_then(|known| known.routes.iter().find(|route| route.subset.as_deref() == name));
-            let turns = old.map(|route| route.pool.turns().clone());
+            let turns = old.and_then(|route| route.pool.turns().cloned());
             Arc::new(Route {
                 service: service.clone(),
                 subset: name.map(Into::into),

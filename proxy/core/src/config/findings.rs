@@ -86,6 +86,13 @@ impl From<String> for Complaint {
     }
 }
 
+/// How much was known at one time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    spots: usize,
+    found: usize,
+}
+
 /// Everything that was found so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -117,6 +124,20 @@ impl Findings {
         let offset = self.offset(user);
         let document = self.at(offset);
         self.add(Some(document), Step::Key(Cow::Borrowed(key)), offset)
+    }
+
+    /// What is known so far, to come back to by [`forget`](Self::forget).
+    pub(super) fn mark(&self) -> Mark {
+        Mark { spots: self.spots.len(), found: self.found.len() }
+    }
+
+    /// Forgets the places since `mark`, and what a service at `index` is called, if nothing was found since then. Nobody
+    /// may have kept one of these places.
+    pub(super) fn forget(&mut self, mark: Mark, index: usize) {
+        if self.found.len() == mark.found {
+            self.spots.truncate(mark.spots);
+            self.services.remove(&index);
+        }
     }
 
     fn add(&mut self, parent: Option<Place>, step: Step, offset: usize) -> Place {

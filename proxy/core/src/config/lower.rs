@@ -27,8 +27,15 @@ pub(super) mod text;
 mod timeouts;
 pub(super) mod trust;
 
-/// The configuration that the document means.
-pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings) -> Config {
+pub(super) use served::Services;
+
+/// The configuration that the document means, whose services may stand apart; `None` if it has to be read as a whole.
+pub(super) fn lower(
+    document: Field<RawConfig>,
+    services: &Services<'_>,
+    dir: &Path,
+    found: &mut Findings,
+) -> Option<Config> {
     let place = document.place;
     let raw = document.value.unwrap_or_default();
 
@@ -56,7 +63,7 @@ pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings
         trusts: &trusts,
         identities: &identities,
     };
-    let served = served::served(raw.service, &scope, found);
+    let served = served::served(raw.service, services, &scope, found)?;
     if let Some(first) = &served.first_terminating {
         identity::require(identity_written, own.as_ref(), first, found);
         trust::require(&trusts, first, found);
@@ -76,14 +83,14 @@ pub(super) fn lower(document: Field<RawConfig>, dir: &Path, found: &mut Findings
             Complaint::new("there is no service, so nothing is served").help("add a [[service]]"),
         );
     }
-    Config {
+    Some(Config {
         gateway,
         identity: super::IdentityFiles { own, named },
         trust,
         services: served.snapshot,
         control,
         process: process.config,
-    }
+    })
 }
 
 /// What a section says; all of it absent where the section is.

@@ -4,12 +4,14 @@
 //! passed over, and both are noted; so one pass over the document finds all of them.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use ::toml::de::{DeTable, Error};
 use serde::de::DeserializeOwned;
 
-use super::findings::{Complaint, Findings, Place};
+use super::findings::{Complaint, Findings, Place, Step};
 
+mod apart;
 mod fault;
 mod field;
 mod inside;
@@ -20,6 +22,8 @@ mod shown;
 mod toml;
 mod tree;
 
+pub(super) use apart::Apart;
+use apart::Places;
 pub(super) use field::Field;
 use reader::Reader;
 pub(super) use tree::Node;
@@ -29,9 +33,7 @@ const SYNTAX_ERRORS_SHOWN: usize = 100;
 
 /// Reads a document; `None` if it is not TOML, or not a `T` at all.
 pub(super) fn read<T: DeserializeOwned>(text: &str, found: &mut Findings) -> Option<Field<T>> {
-    if let Some(offset) = nesting::too_deep(text) {
-        let place = found.at(offset);
-        found.error(place, Complaint::new("this key has more parts than any key of this file can have"));
+    if is_too_deep(text, found) {
         return None;
     }
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -40,7 +42,51 @@ pub(super) fn read<T: DeserializeOwned>(text: &str, found: &mut Findings) -> Opt
         return None;
     }
     let place = found.at(0);
-    Some(field(&toml::tree(table), place, &[], found))
+    Some(field(&toml::tree(table, &Places::from(0)), place, &[], found))
+}
+
+/// Takes a document with many services apart; `None` if it has to be read as a whole.
+pub(super) fn apart(text: &str) -> Option<Apart> {
+    if nesting::too_deep(text).is_some() { None } else { apart::apart(text) }
+}
+
+impl Apart {
+    /// Reads all but the services; `None` if the document has to be read as a whole.
+    pub(super) fn rest<T: DeserializeOwned>(&self, found: &mut Findings) -> Option<Field<T>> {
+        let (table, errors) = DeTable::parse_recoverable(&self.rest);
+        let tree = toml::tree(table, &self.places);
+        if !errors.is_empty() || tree.inside("service").is_some() {
+            return None;
+        }
+        let place = found.at(0);
+        Some(field(&tree, place, &[], found))
+    }
+}
+
+/// Reads the service at `index`, which is the part `range` of the text; `None` if the document has to be read as a whole.
+pub(super) fn service<T: DeserializeOwned>(
+    text: &str,
+    range: &Range<usize>,
+    index: usize,
+    found: &mut Findings,
+) -> Option<Field<T>> {
+    let (table, errors) = DeTable::parse_recoverable(text.get(range.clone())?);
+    if !errors.is_empty() {
+        return None;
+    }
+    let tree = toml::tree(table, &Places::from(range.start));
+    let [service] = tree.only("service")? else { return None };
+    let place = found.at(0);
+    let place = found.inside(place, Step::Key("service".into()), service.offset);
+    let place = found.inside(place, Step::Index(index), service.offset);
+    Some(field(service, place, &[], found))
+}
+
+fn is_too_deep(text: &str, found: &mut Findings) -> bool {
+    let Some(offset) = nesting::too_deep(text) else { return false };
+    let place = found.at(offset);
+    found.error(place, Complaint::new("this key has more parts than any key of this file can have"));
+    true
 }
 
 /// Reads a JSON text into a tree; `None` if it is not JSON.

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod allow;
+mod apart;
 mod defaults;
 mod hostile;
 mod mistakes;

@@ -15,8 +15,8 @@ pub struct Pool {
     members: Box<[Member]>,
     balance: Balance,
     /// How often round robin has chosen; shared with the pool's successors, so that a change of
-    /// configuration does not begin the round anew.
-    turns: Arc<AtomicU64>,
+    /// configuration does not begin the round anew. No other way of balancing counts.
+    turns: Option<Arc<AtomicU64>>,
 }
 
 /// One endpoint as a member of a pool.
@@ -46,7 +46,8 @@ const LOOK_AT: usize = 64;
 impl Pool {
     /// A pool of `members`; `turns` is that of the pool it replaces, if any.
     pub fn new(members: Vec<Member>, balance: Balance, turns: Option<Arc<AtomicU64>>) -> Self {
-        Self { members: members.into(), balance, turns: turns.unwrap_or_default() }
+        let turns = (balance == Balance::RoundRobin).then(|| turns.unwrap_or_default());
+        Self { members: members.into(), balance, turns }
     }
 
     /// The members.
@@ -55,8 +56,8 @@ impl Pool {
     }
 
     /// What round robin's successor carries on with.
-    pub fn turns(&self) -> &Arc<AtomicU64> {
-        &self.turns
+    pub fn turns(&self) -> Option<&Arc<AtomicU64>> {
+        self.turns.as_ref()
     }
 
     /// Whether any endpoint is worth trying now.
@@ -113,7 +114,8 @@ impl Pool {
         let common = weights().fold(0, divisor).max(1);
         let slots = weights().sum::<u64>() / common;
         let step = (slots * 5 / 8..=slots).find(|step| divisor(*step, slots) == 1).unwrap_or(1);
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed) % slots.max(1);
+        let turn =
+            self.turns.as_ref().map_or(0, |turns| turns.fetch_add(1, Ordering::Relaxed)) % slots.max(1);
         let mut slot = u128::from(turn) * u128::from(step) % u128::from(slots.max(1));
         for member in self.members.iter().filter(eligible) {
             let share = u128::from(u64::from(member.weight) / common);

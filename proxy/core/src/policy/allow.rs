@@ -7,13 +7,19 @@ use std::ops::Deref;
 use super::{Grant, IdPattern};
 use crate::spiffe::{Identity, TrustName, Workload};
 
-/// The grants of a service, found by the ID that they name.
+/// The grants of a service: few are gone through, many are found by the ID that they name.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AllowList {
+    grants: Box<[Grant]>,
+    index: Option<Box<Index>>,
+}
+
+/// Where grants are, by their texts.
 ///
 /// An ID can be named in no more than four ways, exactly or by one of the three patterns, so that a caller is
 /// looked up and the list not gone through.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AllowList {
-    grants: Vec<Grant>,
+struct Index {
     /// Which trust entries each text is granted from, and the grant's place. No ID contains a `*`, so that no pattern
     /// reads like one.
     named: HashMap<Box<str>, Vec<(Option<TrustName>, usize)>>,
@@ -21,9 +27,31 @@ pub struct AllowList {
     patterns: bool,
 }
 
+/// So many grants are gone through: an index would cost more memory than they do.
+const FEW: usize = 8;
+
 impl AllowList {
     /// The place of the first grant that allows this caller.
     pub fn find(&self, identity: &Identity) -> Option<usize> {
+        match &self.index {
+            Some(index) => index.find(identity),
+            None => self.grants.iter().position(|grant| grant.allows(identity)),
+        }
+    }
+}
+
+impl Index {
+    fn of(grants: &[Grant]) -> Self {
+        let mut named: HashMap<Box<str>, Vec<(Option<TrustName>, usize)>> =
+            HashMap::with_capacity(grants.len());
+        for (place, grant) in grants.iter().enumerate() {
+            named.entry(grant.id.to_string().into()).or_default().push((grant.from.clone(), place));
+        }
+        let patterns = grants.iter().any(|grant| !matches!(grant.id, IdPattern::Exact(_)));
+        Self { named, patterns }
+    }
+
+    fn find(&self, identity: &Identity) -> Option<usize> {
         let id = &identity.id;
         let exact = self.named(id.as_str(), &identity.trust);
         if !self.patterns {
@@ -49,13 +77,8 @@ impl AllowList {
 
 impl From<Vec<Grant>> for AllowList {
     fn from(grants: Vec<Grant>) -> Self {
-        let mut named: HashMap<Box<str>, Vec<(Option<TrustName>, usize)>> =
-            HashMap::with_capacity(grants.len());
-        for (place, grant) in grants.iter().enumerate() {
-            named.entry(grant.id.to_string().into()).or_default().push((grant.from.clone(), place));
-        }
-        let patterns = grants.iter().any(|grant| !matches!(grant.id, IdPattern::Exact(_)));
-        Self { grants, named, patterns }
+        let index = (grants.len() > FEW).then(|| Box::new(Index::of(&grants)));
+        Self { grants: grants.into(), index }
     }
 }
 
@@ -104,13 +127,35 @@ mod tests {
         for first in &grants {
             for second in &grants {
                 let list = AllowList::from(vec![first.clone(), second.clone()]);
+                let index = Index::of(&list);
                 for (id, trust) in ids.iter().flat_map(|id| ["t", "u"].map(|trust| (id, trust))) {
                     let identity =
                         Identity { trust: TrustName::new(trust), id: SpiffeId::parse(id).unwrap() };
                     let scanned = list.iter().position(|grant| grant.allows(&identity));
+                    assert_eq!(index.find(&identity), scanned, "{list:?} on {identity:?}");
                     assert_eq!(list.find(&identity), scanned, "{list:?} on {identity:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn many_grants_are_found_as_few_are() {
+        let grants: Vec<Grant> = (0..100)
+            .map(|number| Grant {
+                id: IdPattern::parse(&format!("spiffe://td/ns/a/sa/s{number}")).unwrap(),
+                from: None,
+                alias_of: None,
+            })
+            .collect();
+        for count in [FEW, FEW + 1, 100] {
+            let list = AllowList::from(grants[..count].to_vec());
+            assert_eq!((list.len(), list.index.is_some()), (count, count > FEW));
+            let find = |number: usize| {
+                let id = SpiffeId::parse(&format!("spiffe://td/ns/a/sa/s{number}")).unwrap();
+                list.find(&Identity { trust: TrustName::new("t"), id })
+            };
+            assert_eq!((find(count - 1), find(count), find(0)), (Some(count - 1), None, Some(0)));
         }
     }
 

@@ -1,10 +1,13 @@
 //! All services together: what each is, and that no two claim one name.
 
+use std::ops::Range;
+
 use super::first::FirstTerminating;
 use super::service::{self, Scope, ServicePlaces};
 use super::{names, section};
 use crate::config::findings::{Complaint, Findings};
 use crate::config::raw::{List, RawMode, RawService};
+use crate::config::read::{self, Field};
 use crate::snapshot::{Building, Conflict, Snapshot};
 use crate::sni::NamePattern;
 
@@ -16,33 +19,75 @@ pub(super) struct Served {
     pub(super) first_terminating: Option<FirstTerminating>,
 }
 
-pub(super) fn served(raw: Option<List<RawService>>, scope: &Scope<'_>, found: &mut Findings) -> Served {
+/// Where the services of a document are.
+pub(in crate::config) enum Services<'t> {
+    /// In its one tree.
+    Whole,
+    /// In these parts of the text, from which they are read one by one.
+    Apart(&'t str, &'t [Range<usize>]),
+}
+
+/// Every service; `None` if the document has to be read as a whole after all.
+pub(super) fn served(
+    raw: Option<List<RawService>>,
+    services: &Services<'_>,
+    scope: &Scope<'_>,
+    found: &mut Findings,
+) -> Option<Served> {
     let readable = raw.as_ref().is_none_or(|list| list.value.is_some());
     let raw = section(raw);
-    let nothing = readable && raw.is_empty();
-    let mut building = Building::of(raw.len());
-    let mut first_terminating = None;
+    let (nothing, expected) = match services {
+        Services::Whole => (readable && raw.is_empty(), raw.len()),
+        Services::Apart(_, ranges) => (ranges.is_empty(), ranges.len()),
+    };
+    let mut serving = Serving { building: Building::of(expected), first_terminating: None, scope };
     for (index, field) in raw.into_iter().enumerate() {
-        let Some(raw) = field.value else { continue };
-        if let Some(name) = names::called(&raw) {
+        serving.add(index, &field, found);
+    }
+    if let Services::Apart(text, ranges) = services {
+        for (index, range) in ranges.iter().enumerate() {
+            let mark = found.mark();
+            let had_first = serving.first_terminating.is_some();
+            let field = read::service(text, range, index, found)?;
+            serving.add(index, &field, found);
+            // The place of the first is kept.
+            if had_first {
+                found.forget(mark, index);
+            }
+        }
+    }
+    let Serving { building, first_terminating, .. } = serving;
+    Some(Served { snapshot: building.done(), nothing, first_terminating })
+}
+
+/// The services so far.
+struct Serving<'a> {
+    building: Building,
+    first_terminating: Option<FirstTerminating>,
+    scope: &'a Scope<'a>,
+}
+
+impl Serving<'_> {
+    fn add(&mut self, index: usize, field: &Field<RawService>, found: &mut Findings) {
+        let Some(raw) = &field.value else { return };
+        if let Some(name) = names::called(raw) {
             found.call_service(index, name);
         }
-        let lowered = service::service(&raw, field.place, scope, found);
-        if first_terminating.is_none() && service::mode(&raw) == Some(RawMode::Terminate) {
-            let written = || match names::called(&raw) {
+        let lowered = service::service(raw, field.place, self.scope, found);
+        if self.first_terminating.is_none() && service::mode(raw) == Some(RawMode::Terminate) {
+            let written = || match names::called(raw) {
                 Some(name) => format!("service {name}"),
                 None => format!("service[{index}]"),
             };
             let name = lowered.as_ref().map(|(service, _)| format!("service {}", service.name));
-            first_terminating =
+            self.first_terminating =
                 Some(FirstTerminating { name: name.unwrap_or_else(written), place: field.place });
         }
-        let Some((service, places)) = lowered else { continue };
-        for conflict in building.add(index, service) {
+        let Some((service, places)) = lowered else { return };
+        for conflict in self.building.add(index, service) {
             note(&conflict, &places, found);
         }
     }
-    Served { snapshot: building.done(), nothing, first_terminating }
 }
 
 pub(super) fn note(conflict: &Conflict, places: &ServicePlaces, found: &mut Findings) {

@@ -35,6 +35,19 @@ pub(super) struct Entry<'t> {
 }
 
 impl<'t> Node<'t> {
+    /// The elements of the list that a table has as its only key, if this is one and has that.
+    pub(super) fn only(&self, key: &str) -> Option<&[Node<'t>]> {
+        match &self.value {
+            Value::Table(entries) => match entries.as_slice() {
+                [Entry { key: only, node: Node { value: Value::List(list), .. }, .. }] if only == key => {
+                    Some(list)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The value of a key, if this is a table that has it.
     pub(in crate::config) fn inside(&self, key: &str) -> Option<&Node<'t>> {
         let Value::Table(entries) = &self.value else { return None };
