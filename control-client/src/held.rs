@@ -12,7 +12,7 @@ use crate::wire::{BucketDigests, Digest, Digests, Kind, Name, Seq, Version};
 /// A [`Session`](crate::session::Session) alone changes it, once its owner has said what of an update is in force. Before
 /// the first session it may be filled from what was kept on disk, by [`Held::insert`] and [`Held::resume`].
 ///
-/// Names and specs are shared: who keeps a clone of one keeps no second copy. Besides them a resource takes about 100
+/// Names and specs are shared: who keeps a clone of one keeps no second copy. Besides them a resource takes about 150
 /// bytes here.
 #[derive(Debug, Default)]
 pub struct Held {
