@@ -11,7 +11,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("landbridge-splice", &[]),
     ("landbridge-certs", &["landbridge-core"]),
     ("landbridge-control-client", &["landbridge-core"]),
-    ("landbridge-control-server", &["landbridge-core"]),
+    ("landbridge-control-server", &["landbridge-control-client", "landbridge-certs", "landbridge-core"]),
     ("landbridge", &["landbridge-splice", "landbridge-certs", "landbridge-core"]),
     ("landbridge-admin", &["landbridge", "landbridge-core"]),
     (

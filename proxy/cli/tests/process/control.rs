@@ -35,7 +35,9 @@ fn service(name: &str, more: &str) -> String {
 fn fleet(files: &[(&str, &str)]) -> Folder {
     let folder = Folder::default();
     fs::create_dir(folder.path().join("services")).unwrap();
-    files.iter().for_each(|(name, text)| folder.write(name, text));
+    for (name, text) in files {
+        folder.write(name, text);
+    }
     folder
 }
 
