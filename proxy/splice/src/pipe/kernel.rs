@@ -4,13 +4,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::net::TcpStream;
 
 use super::Pipes;
 
-/// Bytes that make a pipe worth having: what Linux gives by itself. A user with too many gets less.
-const LEAST: usize = 64 * 1024;
+/// What a pipe may come to, in parts of what it should, where the kernel grants no more. Measured against copying in CPU
+/// time: a whole one half of it, then 0.6, 0.67 and 0.8; with the 64 KiB that Linux gives by itself there is no gain.
+const PARTS: [usize; 4] = [1, 2, 4, 8];
 
 /// Both ends of a pipe.
 #[derive(Debug)]
@@ -24,10 +25,8 @@ impl Ends {
     /// Opens a pipe as large as the kernel lets it be, if that is worth it and splice(2) is allowed at all.
     pub(super) fn open() -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        let size = fcntl_setpipe_size(&write, Pipes::BYTES).or_else(|_| fcntl_getpipe_size(&write))?;
-        if size < LEAST {
-            return Err(io::ErrorKind::QuotaExceeded.into());
-        }
+        let granted = PARTS.iter().find_map(|part| fcntl_setpipe_size(&write, Pipes::BYTES / part).ok());
+        let size = granted.ok_or(io::ErrorKind::QuotaExceeded)?;
         let ends = Self { read, write, size };
         // Moves nothing, but a sandbox that forbids it says so here, before any byte is at stake.
         let _none = once(&ends.read, &ends.write, 0)?;
@@ -36,7 +35,7 @@ impl Ends {
 
     #[cfg(test)]
     pub(super) fn of(read: OwnedFd, write: OwnedFd) -> Self {
-        Self { read, write, size: LEAST }
+        Self { read, write, size: Pipes::BYTES }
     }
 
     pub(super) fn fill(&self, tcp: &TcpStream) -> io::Result<usize> {
