@@ -18,6 +18,10 @@ use tokio::net::TcpStream;
 pub(crate) use flow::Flow;
 use kernel::Ends;
 
+/// How many requests for a pipe are declined after the kernel has refused one: to ask takes up to seven calls, and what
+/// refuses (a quota, a sandbox, the limit of open files) is seldom over at once.
+const DECLINED: usize = 16;
+
 /// The pipes that the connections of one gateway share; a cheap handle.
 ///
 /// Where there is none to have, because all are lent or the kernel refuses, bytes are copied instead. What this takes
@@ -33,6 +37,8 @@ struct Stock {
     most: usize,
     enough: usize,
     open: AtomicUsize,
+    /// Requests that are still to be declined.
+    to_decline: AtomicUsize,
     /// Directions that have had a pipe. When the last of them has gone, so do the pipes.
     users: AtomicUsize,
     /// Nobody waits for it: who finds it locked opens another pipe, or closes one.
@@ -73,6 +79,7 @@ impl Pipes {
             most,
             enough,
             open: AtomicUsize::default(),
+            to_decline: AtomicUsize::default(),
             users: AtomicUsize::default(),
             idle: Mutex::default(),
             carried: AtomicU64::default(),
@@ -102,7 +109,10 @@ impl Pipes {
     }
 
     fn open(&self) -> Option<Ends> {
-        let open = &self.0.open;
+        let Stock { open, to_decline, .. } = &*self.0;
+        if to_decline.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            return None;
+        }
         open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
             (open < self.0.most).then_some(open + 1)
         })
@@ -110,6 +120,7 @@ impl Pipes {
         let ends = Ends::open().ok();
         if ends.is_none() {
             open.fetch_sub(1, Ordering::Relaxed);
+            to_decline.store(DECLINED, Ordering::Relaxed);
         }
         ends
     }

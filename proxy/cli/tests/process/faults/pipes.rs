@@ -8,8 +8,8 @@ use landbridge_testkit::world::{HTTPBIN, World};
 
 use super::Scene;
 
-/// Enough for the way to change from copying to pipes, several times over.
-const MUCH: usize = 6 << 20;
+/// Enough for a pipe to be asked for again and again, and where that is refused, once more after a while.
+const MUCH: usize = 16 << 20;
 
 /// A gateway that passes a further service through to an endpoint in the test's hands.
 struct Victim {
