@@ -35,9 +35,9 @@ impl Victim {
         let mut endpoint = self.listening.accept().await;
         assert_eq!(endpoint.receive(self.hello.len()).await, self.hello);
         let (question, answer) = (noise(MUCH, 1), noise(MUCH, 2));
-        let (_, heard) = tokio::join!(client.send_raw(&question), endpoint.receive(MUCH));
+        let ((), heard) = tokio::join!(client.send_raw(&question), endpoint.receive(MUCH));
         assert!(heard == question, "{rule}");
-        let (_, heard) = tokio::join!(endpoint.send_raw(&answer), client.receive(MUCH));
+        let ((), heard) = tokio::join!(endpoint.send_raw(&answer), client.receive(MUCH));
         assert!(heard == answer, "{rule}");
         client.finish().await;
         assert_eq!(endpoint.end().await, Saw::End, "{rule}");
