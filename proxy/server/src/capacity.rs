@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 
 use landbridge_core::config::Limits;
+use landbridge_splice::Pipes;
 use rustix::process::{Resource, getrlimit};
 
 use crate::error::{Error, Kind};
@@ -13,6 +14,10 @@ use crate::pressure::Meter;
 const RESERVED_FILES: u64 = 256;
 /// Descriptors that one connection needs.
 const FILES_PER_CONNECTION: u64 = 2;
+/// Pipes for passthrough at most: together they hold what Linux lets a user other than root have in pipes.
+const MOST_PIPES: u64 = (64 << 20) / BYTES_PER_PIPE;
+const FILES_PER_PIPE: u64 = Pipes::DESCRIPTORS as u64;
+const BYTES_PER_PIPE: u64 = Pipes::BYTES as u64;
 /// Memory that one connection is counted with: buffers in flight, TLS state and kernel buffers.
 const BYTES_PER_CONNECTION: u64 = 128 * 1024;
 /// Handshakes in flight for each core.
@@ -23,6 +28,8 @@ const HANDSHAKES_PER_CORE: usize = 256;
 pub struct Capacity {
     /// Connections at once; never more than the open files carry.
     pub connections: usize,
+    /// Pipes that passthrough may be spliced through at once; without one, bytes are copied.
+    pub pipes: usize,
     /// Handshakes in flight.
     pub handshakes: usize,
     /// The limit of open files; `None` is unlimited.
@@ -44,7 +51,9 @@ impl Capacity {
 
     /// The open files that all connections and everything else need.
     pub fn open_files_needed(&self) -> u64 {
-        (self.connections as u64).saturating_mul(FILES_PER_CONNECTION).saturating_add(RESERVED_FILES)
+        let pipes = (self.pipes as u64).saturating_mul(FILES_PER_PIPE);
+        let connections = (self.connections as u64).saturating_mul(FILES_PER_CONNECTION);
+        connections.saturating_add(pipes).saturating_add(RESERVED_FILES)
     }
 
     /// The memory that all connections are counted with, in bytes, and what else there is to be with it.
@@ -62,7 +71,10 @@ impl Capacity {
         if let Some(open_files) = open_files.filter(|files| *files < least) {
             return Err(Kind::OpenFiles { open_files, least }.into());
         }
-        let by_files = open_files.map_or(u64::MAX, |files| (files - RESERVED_FILES) / FILES_PER_CONNECTION);
+        let pipes = most_pipes(limits, open_files, memory);
+        let by_files = open_files.map_or(u64::MAX, |files| {
+            (files - RESERVED_FILES).saturating_sub(pipes * FILES_PER_PIPE) / FILES_PER_CONNECTION
+        });
         // A quarter is left to the process itself and to the page cache.
         let by_memory = memory.map_or(u64::MAX, |memory| memory / 4 * 3 / BYTES_PER_CONNECTION);
         let auto = usize::try_from(by_files.min(by_memory)).unwrap_or(usize::MAX);
@@ -74,11 +86,29 @@ impl Capacity {
                 .unwrap_or(auto)
                 .min(usize::try_from(by_files).unwrap_or(usize::MAX))
                 .clamp(1, most),
+            pipes: usize::try_from(pipes).unwrap_or(usize::MAX),
             handshakes: limits.handshakes.unwrap_or(cores * HANDSHAKES_PER_CORE).clamp(1, most),
             open_files,
             memory,
         })
     }
+}
+
+/// How many pipes the descriptors and the memory carry. A number of connections goes before them.
+fn most_pipes(limits: &Limits, open_files: Option<u64>, memory: Option<u64>) -> u64 {
+    let by_files = open_files.map_or(u64::MAX, |files| {
+        let free = files.saturating_sub(RESERVED_FILES);
+        let share = match limits.connections {
+            Some(connections) => {
+                free.saturating_sub((connections as u64).saturating_mul(FILES_PER_CONNECTION))
+            }
+            None => free / 8,
+        };
+        share / FILES_PER_PIPE
+    });
+    // A part of the quarter that connections leave.
+    let by_memory = memory.map_or(u64::MAX, |memory| memory / 16 / BYTES_PER_PIPE);
+    MOST_PIPES.min(by_files).min(by_memory)
 }
 
 impl fmt::Display for Capacity {
@@ -103,9 +133,10 @@ mod tests {
     fn auto_is_the_tighter_of_files_and_memory() {
         let auto = Limits::default();
         let by_files = Capacity::compute(&auto, Some(1256), None, 2).unwrap();
-        assert_eq!((by_files.connections, by_files.handshakes), (500, 512));
+        assert_eq!((by_files.connections, by_files.handshakes, by_files.pipes), (438, 512, 62));
+        assert!(by_files.open_files_needed() <= 1256);
         let by_memory = Capacity::compute(&auto, Some(1_000_000), Some(512 << 20), 2).unwrap();
-        assert_eq!(by_memory.connections, 3072);
+        assert_eq!((by_memory.connections, by_memory.pipes), (3072, 32));
         assert_eq!(
             by_memory.to_string(),
             "3072 connections, 512 handshakes in flight (1000000 open files, 512 MiB of memory)"
@@ -117,13 +148,25 @@ mod tests {
     fn a_number_wins_over_auto() {
         let limits = Limits { connections: Some(7), handshakes: Some(3), ..Limits::default() };
         let capacity = Capacity::compute(&limits, Some(1256), Some(512 << 20), 2).unwrap();
-        assert_eq!((capacity.connections, capacity.handshakes), (7, 3));
+        assert_eq!((capacity.connections, capacity.handshakes, capacity.pipes), (7, 3, 32));
     }
 
     #[test]
     fn a_number_that_the_open_files_do_not_carry_is_lowered_to_what_they_do() {
         let limits = Limits { connections: Some(10_000), ..Limits::default() };
-        assert_eq!(Capacity::compute(&limits, Some(1256), None, 2).unwrap().connections, 500);
+        let capacity = Capacity::compute(&limits, Some(1256), None, 2).unwrap();
+        assert_eq!((capacity.connections, capacity.pipes), (500, 0));
+    }
+
+    #[test]
+    fn connections_by_number_leave_what_is_over_to_pipes() {
+        let limits = Limits { connections: Some(490), ..Limits::default() };
+        let capacity = Capacity::compute(&limits, Some(1256), None, 2).unwrap();
+        assert_eq!((capacity.connections, capacity.pipes, capacity.open_files_needed()), (490, 10, 1256));
+        let plenty = Capacity::compute(&limits, Some(1_000_000), None, 2).unwrap();
+        assert_eq!((plenty.connections, plenty.pipes), (490, 64));
+        let least = Capacity::compute(&Limits::default(), Some(258), None, 2).unwrap();
+        assert_eq!((least.connections, least.pipes), (1, 0));
     }
 
     #[test]

@@ -210,6 +210,7 @@ fn options<'a>(shared: &'a Shared, service: &Service) -> Options<'a> {
             MissingCloseNotify::Fin => landbridge_splice::MissingCloseNotify::Fin,
         },
         lean: Some(shared.pressure.lean()),
+        pipes: Some(&shared.pipes),
     }
 }
 

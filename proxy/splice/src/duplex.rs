@@ -38,7 +38,7 @@ pub async fn duplex(
     cut: impl Future<Output = Cut>,
 ) -> Ended {
     let mut cut = pin!(cut);
-    let mut pair = Pair::new(downstream, upstream);
+    let mut pair = Pair::new(downstream, upstream, options.pipes);
     let terms = Terms { missing_close_notify: options.missing_close_notify, tally, lean: options.lean };
     let stop = match pair.arm_reset() {
         Ok(()) => run(&mut pair, options, &terms, cut.as_mut()).await,

@@ -4,6 +4,7 @@ mod accept;
 mod clients;
 mod clock;
 mod logs;
+mod pipes;
 mod start;
 mod streams;
 

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Inflow;
 use crate::eof::Health;
+use crate::pipe::{self, Pipe};
 use crate::pool::{Lease, Size};
 use crate::sys;
 
@@ -123,6 +124,49 @@ impl Socket {
                 Poll::Pending
             }
         }
+    }
+
+    /// Ready once reading may bring something, as far as tokio knows.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.as_ref().map_or_else(|| Poll::Ready(Err(closed())), |tcp| tcp.poll_read_ready(cx))
+    }
+
+    /// Moves what has come into an empty pipe. Zero means that only [`Self::poll_read`] can tell what there is.
+    pub(super) fn fill(&mut self, pipe: &mut Pipe) -> io::Result<usize> {
+        let tcp = self.tcp.as_ref().ok_or_else(closed)?;
+        match pipe.fill(tcp) {
+            Ok(count) => {
+                self.received |= count > 0;
+                Ok(count)
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Ok(0)
+            }
+            // A socket that has failed says so once, with any error, and isn't connected from then on. What a
+            // connected one says can only be about splicing.
+            Err(error) if pipe::is_refusal(&error) && tcp.peer_addr().is_ok() => Err(error),
+            Err(error) => {
+                self.health = Health::Broken;
+                Err(error)
+            }
+        }
+    }
+
+    /// Hands some of what is in a pipe to the peer.
+    pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        let result = loop {
+            let Some(tcp) = &self.tcp else {
+                return Poll::Ready(Err(closed()));
+            };
+            ready!(tcp.poll_write_ready(cx))?;
+            match tcp.try_io(Interest::WRITABLE, || pipe.drain(tcp)) {
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) if pipe::is_refusal(&error) => return Poll::Ready(Err(error)),
+                result => break result,
+            }
+        };
+        Poll::Ready(self.wrote(result))
     }
 
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

@@ -1,6 +1,8 @@
 //! Who holds a buffer, and when.
 
-use super::kit::{ALL, Kind, Role, Splice, connected, connected_through_small_buffers, noise, spliced};
+use super::kit::{
+    ALL, Kind, Role, Splice, connected, connected_through_small_buffers, noise, settled, spliced,
+};
 use crate::{Cause, Options, pool};
 
 #[tokio::test]
@@ -44,11 +46,4 @@ async fn a_splice_is_small() {
     let future = crate::duplex(near, far, &options, &tally, std::future::pending());
     let bytes = size_of_val(&future);
     assert!(bytes <= 2048, "{bytes} bytes");
-}
-
-/// Lets the other tasks of this thread, and the sockets, come to rest.
-async fn settled() {
-    for _ in 0..200 {
-        tokio::task::yield_now().await;
-    }
 }
