@@ -40,20 +40,18 @@ pub async fn duplex(
     let mut cut = pin!(cut);
     let mut pair = Pair::new(downstream, upstream);
     let terms = Terms { missing_close_notify: options.missing_close_notify, tally, lean: options.lean };
-    let stop = match pair.arm_reset() {
-        Ok(()) => run(&mut pair, options, &terms, cut.as_mut()).await,
-        Err(cause) => Stop::Cause(cause),
-    };
+    let stop = run(&mut pair, options, &terms, cut.as_mut()).await;
     let patience = Patience { flush: options.flush, budget: None };
+    // Boxed, since all the time before that it would be room that nobody uses.
     match stop {
         Stop::Cause(Cause::Clean) => pair.close(),
-        Stop::Cause(cause) => wind_down(pair, cause, patience, &terms, Some(cut)).await,
+        Stop::Cause(cause) => Box::pin(wind_down(pair, cause, patience, &terms, Some(cut))).await,
         // Dropping the pair resets both sides.
         Stop::Cut(Cut::Now) => pair.summary(Cause::Cut),
         Stop::Cut(Cut::Flush(budget)) => {
             let patience = Patience { budget: Some(budget), ..patience };
             let no_more = None::<Pin<&mut Pending<Cut>>>;
-            wind_down(pair, Cause::Cut, patience, &terms, no_more).await
+            Box::pin(wind_down(pair, Cause::Cut, patience, &terms, no_more)).await
         }
     }
 }
@@ -70,6 +68,9 @@ async fn run(
     terms: &Terms<'_>,
     mut cut: Pin<&mut impl Future<Output = Cut>>,
 ) -> Stop {
+    if let Err(cause) = pair.arm_reset() {
+        return Stop::Cause(cause);
+    }
     let sleep = pin!(timer::unset());
     let mut timer = Timer::new(options, sleep);
     poll_fn(|cx| {

@@ -19,6 +19,8 @@ use crate::pool::{Lease, Size};
 const BATCH: usize = 6 * RECORD;
 /// What rustls may keep sealed but unwritten: our batch, and what the handshake left.
 const QUEUE_LIMIT: usize = 2 * BATCH;
+/// What rustls has room for at least, once it was asked to read.
+const READ_AHEAD: usize = 4096;
 /// Plaintext bytes of a full record (RFC 8446 §5.1).
 const RECORD: usize = 16 * 1024;
 
@@ -35,6 +37,8 @@ pub(super) struct Tls {
     outbound: Outbound,
     /// Plaintext bytes given to rustls since its queue was last empty.
     queued: usize,
+    /// Ciphertext bytes given to rustls since its buffer for them was last small.
+    fed: usize,
     /// Records that may still be sealed before the keys wear out; `None` where rustls renews them (TLS 1.3).
     records_left: Option<u64>,
 }
@@ -88,6 +92,7 @@ impl Tls {
             inbound: Inbound::Unprimed,
             outbound: Outbound::Open,
             queued: 0,
+            fed: 0,
             records_left,
         }
     }
@@ -118,6 +123,7 @@ impl Tls {
                 Poll::Ready(Ok(_)) => self.inbound = Inbound::Bare,
                 Poll::Pending => {
                     self.opened = None;
+                    self.trim();
                     return Poll::Pending;
                 }
                 Poll::Ready(Err(error)) if self.socket.inflow == Inflow::Open => {
@@ -151,6 +157,7 @@ impl Tls {
             let taken = self.connection.read_tls(&mut unread);
             let count = before - unread.len();
             sealed.consume(count);
+            self.fed += count;
             match taken {
                 Ok(1..) => self.process(),
                 // It has room for a whole record at least, unless a handshake message never ends.
@@ -158,6 +165,15 @@ impl Tls {
                     self.inbound = Inbound::Failed(rustls::InvalidMessage::HandshakePayloadTooLarge.into());
                 }
             }
+        }
+    }
+
+    /// Lets rustls make its buffer for ciphertext small again. It keeps the size that the last record needed until
+    /// the next is read, and it only looks when it is about to read.
+    fn trim(&mut self) {
+        if self.fed >= READ_AHEAD {
+            self.fed = 0;
+            let _nothing = self.connection.read_tls(&mut Dry);
         }
     }
 
@@ -330,4 +346,13 @@ impl Tls {
 
 fn has_unread(lease: Option<&Lease>) -> bool {
     lease.is_some_and(|lease| !lease.is_empty())
+}
+
+/// A source that has nothing now.
+struct Dry;
+
+impl io::Read for Dry {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
 }
