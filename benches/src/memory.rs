@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use landbridge_streams::Mode;
 
 use self::crowd::Crowd;
-use crate::gateways::{self, Kind, Place, Running};
+use crate::gateways::{self, Kind, Place};
 use crate::process::{peak_resident, raise_open_files, resident_and_threads};
 
 /// Many connections through each gateway that is installed, and how much memory its process has for them.
@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     cgroup: Option<PathBuf>,
 }
+
+/// Connections beside those that are counted.
+const SPARE: usize = 50;
 
 /// What the connections do once they are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,7 +96,9 @@ impl Arguments {
 
     async fn one(&self, place: &Place) -> anyhow::Result<()> {
         let limits = match self.memory_mib {
-            Some(mib) => format!("[limits]\nmemory_mib = {mib}\n"),
+            Some(mib) => {
+                format!("[limits]\nmemory_mib = {mib}\nconnections = {}\n", self.connections + SPARE)
+            }
             None => String::new(),
         };
         let running = place.start_with(Duration::from_secs(3600), &limits).await?;
@@ -102,9 +107,9 @@ impl Arguments {
             let file = folder.join("cgroup.procs");
             std::fs::write(&file, process.to_string()).with_context(|| file.display().to_string())?;
         }
-        let mut crowd = Crowd::gather(place, self.crowd == Behaviour::Stalled).await?;
+        let mut crowd = Crowd::gather(place, self.crowd).await?;
         // What is made once, on the first connections, is not a connection's.
-        crowd.come(10).await?;
+        crowd.come(SPARE / 5).await?;
         crowd.talk(self.burst).await?;
         let before = settled(process).await?;
         crowd.come(self.connections).await?;
@@ -115,7 +120,7 @@ impl Arguments {
         if let Some(bound) = place.said("takes on") {
             tell(&bound);
         }
-        stop(running).await
+        running.stop().await
     }
 
     fn tell(&self, place: &Place, process: u32, [before, open, after]: [u64; 3]) -> anyhow::Result<()> {
@@ -152,10 +157,6 @@ async fn settled(process: u32) -> anyhow::Result<u64> {
             return Ok(now);
         }
     }
-}
-
-async fn stop(running: Running) -> anyhow::Result<()> {
-    running.stop().await
 }
 
 fn tell(line: &str) {

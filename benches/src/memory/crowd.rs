@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
+use super::Behaviour;
 use crate::gateways::{Place, SNI};
 
 /// How many shake hands at once.
@@ -24,7 +25,7 @@ pub(super) struct Crowd {
     gateway: SocketAddr,
     caller: Arc<Caller>,
     members: Vec<Member>,
-    stalled: bool,
+    behaviour: Behaviour,
 }
 
 type Member = Box<dyn Stream>;
@@ -42,8 +43,8 @@ enum Caller {
 }
 
 impl Crowd {
-    /// Nobody yet; the endpoint listens. It gives back what it gets or, to a crowd that is `stalled`, sends for ever.
-    pub(super) async fn gather(place: &Place, stalled: bool) -> anyhow::Result<Self> {
+    /// Nobody yet; the endpoint listens. It gives back what it gets or, to the stalled, sends for ever.
+    pub(super) async fn gather(place: &Place, behaviour: Behaviour) -> anyhow::Result<Self> {
         let caller = if place.mode == Mode::Terminate {
             let (chain, key) = (place.read("client.pem")?, place.read("client.key")?);
             let roots = place.read("ca.pem")?;
@@ -58,10 +59,10 @@ impl Crowd {
         let listener = TcpListener::bind(place.endpoint).await?;
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, stalled));
+                tokio::spawn(serve(stream, behaviour));
             }
         });
-        Ok(Self { gateway: place.gateway, caller: Arc::new(caller), members: Vec::new(), stalled })
+        Ok(Self { gateway: place.gateway, caller: Arc::new(caller), members: Vec::new(), behaviour })
     }
 
     /// So many more come.
@@ -71,7 +72,7 @@ impl Crowd {
             if index >= AT_ONCE {
                 self.members.push(coming.join_next().await.context("nobody comes")???);
             }
-            coming.spawn(call(self.gateway, self.caller.clone(), self.stalled));
+            coming.spawn(call(self.gateway, self.caller.clone(), self.behaviour));
         }
         while let Some(member) = coming.join_next().await {
             self.members.push(member??);
@@ -81,7 +82,7 @@ impl Crowd {
 
     /// Each sends so many bytes and gets them back; the stalled only wait.
     pub(super) async fn talk(&mut self, bytes: usize) -> anyhow::Result<()> {
-        if self.stalled {
+        if self.behaviour == Behaviour::Stalled {
             return Ok(());
         }
         let said = vec![7; bytes];
@@ -101,9 +102,9 @@ impl Crowd {
     }
 }
 
-async fn call(gateway: SocketAddr, caller: Arc<Caller>, stalled: bool) -> anyhow::Result<Member> {
+async fn call(gateway: SocketAddr, caller: Arc<Caller>, behaviour: Behaviour) -> anyhow::Result<Member> {
     let socket = TcpSocket::new_v4()?;
-    if stalled {
+    if behaviour == Behaviour::Stalled {
         socket.set_recv_buffer_size(SMALL)?;
     }
     let mut tcp = socket.connect(gateway).await.context("the gateway took no connection")?;
@@ -115,7 +116,7 @@ async fn call(gateway: SocketAddr, caller: Arc<Caller>, stalled: bool) -> anyhow
         }
         Caller::Plain(hello) => {
             tcp.write_all(hello).await?;
-            if !stalled {
+            if behaviour == Behaviour::Idle {
                 tcp.read_exact(&mut vec![0; hello.len()]).await.context("no answer to the hello")?;
             }
             Ok(Box::new(tcp))
@@ -123,9 +124,9 @@ async fn call(gateway: SocketAddr, caller: Arc<Caller>, stalled: bool) -> anyhow
     }
 }
 
-async fn serve(mut stream: TcpStream, stalled: bool) {
+async fn serve(mut stream: TcpStream, behaviour: Behaviour) {
     let _ = stream.set_nodelay(true);
-    if stalled {
+    if behaviour == Behaviour::Stalled {
         let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SMALL as usize);
         while stream.write_all(&[7; 16 * 1024]).await.is_ok() {}
         return;

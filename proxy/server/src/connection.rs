@@ -237,6 +237,7 @@ fn options<'a>(shared: &'a Shared, service: &Service) -> Options<'a> {
             MissingCloseNotify::Fin => landbridge_splice::MissingCloseNotify::Fin,
         },
         lean: Some(shared.pressure.lean()),
+        buffers: Some(&shared.buffers),
     }
 }
 

@@ -31,13 +31,15 @@ use crate::{Cut, Options, Tally};
 /// # Panics
 /// Outside a tokio runtime with time and I/O enabled.
 pub async fn duplex(
-    downstream: Side,
-    upstream: Side,
+    mut downstream: Side,
+    mut upstream: Side,
     options: &Options<'_>,
     tally: &Tally,
     cut: impl Future<Output = Cut>,
 ) -> Ended {
     let mut cut = pin!(cut);
+    downstream.share(options.buffers);
+    upstream.share(options.buffers);
     let mut pair = Pair::new(downstream, upstream);
     let terms = Terms { missing_close_notify: options.missing_close_notify, tally, lean: options.lean };
     let stop = run(&mut pair, options, &terms, cut.as_mut()).await;
@@ -86,7 +88,11 @@ async fn run(
             timer.progressed();
         }
         timer.note(pair.phase(), pair.reading());
-        timer.poll(cx, &pair.downstream, &pair.upstream).map(Stop::Cause)
+        let limit = timer.poll(cx, &pair.downstream, &pair.upstream);
+        if timer.take_look() {
+            pair.settle();
+        }
+        limit.map(Stop::Cause)
     })
     .await
 }

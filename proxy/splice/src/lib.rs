@@ -26,6 +26,7 @@ mod timer;
 pub use duplex::duplex;
 pub use ended::{Cause, End, Ended};
 pub use options::{Cut, MissingCloseNotify, Options};
+pub use pool::Buffers;
 pub use side::Side;
 pub use sys::{arm_reset, disarm_reset, unacknowledged};
 pub use tally::Tally;

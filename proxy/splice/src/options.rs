@@ -3,6 +3,8 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::Buffers;
+
 /// What a bare FIN from a TLS side, one without close_notify, means for the other side.
 ///
 /// RFC 8446 §6.1 calls it a possible truncation attack; some clients never send close_notify all the same.
@@ -29,6 +31,8 @@ pub struct Options<'a> {
     pub missing_close_notify: MissingCloseNotify,
     /// While it is true, no large buffers are taken: memory is short. Default: never.
     pub lean: Option<&'a AtomicBool>,
+    /// What large buffers come out of, shared with other connections. Default: no bound.
+    pub buffers: Option<&'a Buffers>,
 }
 
 impl Default for Options<'_> {
@@ -40,6 +44,7 @@ impl Default for Options<'_> {
             flush: Some(Duration::from_secs(30)),
             missing_close_notify: MissingCloseNotify::default(),
             lean: None,
+            buffers: None,
         }
     }
 }
