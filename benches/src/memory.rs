@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     cgroup: Option<PathBuf>,
 }
 
-/// Connections beside those that are counted.
+/// Places beside those of the connections that are counted. Nobody may be silent in the last sixteenth of all places.
 const SPARE: usize = 50;
 
 /// What the connections do once they are open.
@@ -97,7 +97,8 @@ impl Arguments {
     async fn one(&self, place: &Place) -> anyhow::Result<()> {
         let limits = match self.memory_mib {
             Some(mib) => {
-                format!("[limits]\nmemory_mib = {mib}\nconnections = {}\n", self.connections + SPARE)
+                let most = self.connections + self.connections / 8 + SPARE;
+                format!("[limits]\nmemory_mib = {mib}\nconnections = {most}\n")
             }
             None => String::new(),
         };
@@ -126,10 +127,10 @@ impl Arguments {
     fn tell(&self, place: &Place, process: u32, [before, open, after]: [u64; 3]) -> anyhow::Result<()> {
         let peak = peak_resident(process)?;
         let mode = if place.mode == Mode::Terminate { "terminate" } else { "passthrough" };
-        let each = |bytes: u64| bytes.saturating_sub(before) as f64 / 1024.0 / self.connections as f64;
-        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let each = |bytes: u64| tenths(bytes.saturating_sub(before) / self.connections.max(1) as u64, 10);
+        let mib = |bytes: u64| tenths(bytes, 20);
         tell(&format!(
-            "| {} | {mode} | {} | {:.1} MiB | {:.1} MiB | {:.1} MiB | {:.1} MiB | {:.1} KiB, open {:.1} KiB |",
+            "| {} | {mode} | {} | {} MiB | {} MiB | {} MiB | {} MiB | {} KiB, open {} KiB |",
             place.kind.name(),
             self.connections,
             mib(before),
@@ -141,6 +142,12 @@ impl Arguments {
         ));
         Ok(())
     }
+}
+
+/// A number in units of two to the `power`, with one digit behind the point.
+fn tenths(number: u64, power: u32) -> String {
+    let tenths = (number * 10) >> power;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// How much is resident once that has stopped to change.

@@ -21,8 +21,6 @@ const BATCH: usize = 6 * RECORD;
 const LEAST_BATCH: usize = RECORD;
 /// What rustls may keep sealed but unwritten: our batch, and what the handshake left.
 const QUEUE_LIMIT: usize = 2 * BATCH;
-/// What rustls has room for at least, once it was asked to read.
-const READ_AHEAD: usize = 4096;
 /// Plaintext bytes of a full record (RFC 8446 §5.1).
 const RECORD: usize = 16 * 1024;
 
@@ -41,8 +39,8 @@ pub(super) struct Tls {
     queued: usize,
     /// The right to seal a full batch, until it has left.
     allowance: Option<Allowance>,
-    /// Ciphertext bytes given to rustls since its buffer for them was last small.
-    fed: usize,
+    /// Whether rustls was given ciphertext since its buffer for it was last made small.
+    fed: bool,
     /// Records that may still be sealed before the keys wear out; `None` where rustls renews them (TLS 1.3).
     records_left: Option<u64>,
 }
@@ -97,7 +95,7 @@ impl Tls {
             outbound: Outbound::Open,
             queued: 0,
             allowance: None,
-            fed: 0,
+            fed: false,
             records_left,
         }
     }
@@ -162,7 +160,7 @@ impl Tls {
             let taken = self.connection.read_tls(&mut unread);
             let count = before - unread.len();
             sealed.consume(count);
-            self.fed += count;
+            self.fed = true;
             match taken {
                 Ok(1..) => self.process(),
                 // It has room for a whole record at least, unless a handshake message never ends.
@@ -174,10 +172,10 @@ impl Tls {
     }
 
     /// Lets rustls make its buffer for ciphertext small again. It keeps the size that the last record needed until
-    /// the next is read, and it only looks when it is about to read.
+    /// the next is read, and it only looks when it is about to read, with no plaintext left inside.
     fn trim(&mut self) {
-        if self.fed >= READ_AHEAD {
-            self.fed = 0;
+        if self.fed && self.inside == 0 {
+            self.fed = false;
             let _nothing = self.connection.read_tls(&mut Dry);
         }
     }
