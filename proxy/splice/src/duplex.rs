@@ -30,30 +30,33 @@ use crate::{Cut, Options, Tally};
 ///
 /// # Panics
 /// Outside a tokio runtime with time and I/O enabled.
-pub async fn duplex(
+pub fn duplex(
     mut downstream: Side,
     mut upstream: Side,
     options: &Options<'_>,
     tally: &Tally,
     cut: impl Future<Output = Cut>,
-) -> Ended {
-    let mut cut = pin!(cut);
+) -> impl Future<Output = Ended> {
     downstream.share(options.buffers);
     upstream.share(options.buffers);
+    // Made out here, so that the future has room for the sides once and not twice.
     let mut pair = Pair::new(downstream, upstream);
-    let terms = Terms { missing_close_notify: options.missing_close_notify, tally, lean: options.lean };
-    let stop = run(&mut pair, options, &terms, cut.as_mut()).await;
-    let patience = Patience { flush: options.flush, budget: None };
-    // Boxed, since all the time before that it would be room that nobody uses.
-    match stop {
-        Stop::Cause(Cause::Clean) => pair.close(),
-        Stop::Cause(cause) => Box::pin(wind_down(pair, cause, patience, &terms, Some(cut))).await,
-        // Dropping the pair resets both sides.
-        Stop::Cut(Cut::Now) => pair.summary(Cause::Cut),
-        Stop::Cut(Cut::Flush(budget)) => {
-            let patience = Patience { budget: Some(budget), ..patience };
-            let no_more = None::<Pin<&mut Pending<Cut>>>;
-            Box::pin(wind_down(pair, Cause::Cut, patience, &terms, no_more)).await
+    async move {
+        let mut cut = pin!(cut);
+        let terms = Terms { missing_close_notify: options.missing_close_notify, tally, lean: options.lean };
+        let stop = run(&mut pair, options, &terms, cut.as_mut()).await;
+        let patience = Patience { flush: options.flush, budget: None };
+        // Boxed, since all the time before that it would be room that nobody uses.
+        match stop {
+            Stop::Cause(Cause::Clean) => pair.close(),
+            Stop::Cause(cause) => Box::pin(wind_down(pair, cause, patience, &terms, Some(cut))).await,
+            // Dropping the pair resets both sides.
+            Stop::Cut(Cut::Now) => pair.summary(Cause::Cut),
+            Stop::Cut(Cut::Flush(budget)) => {
+                let patience = Patience { budget: Some(budget), ..patience };
+                let no_more = None::<Pin<&mut Pending<Cut>>>;
+                Box::pin(wind_down(pair, Cause::Cut, patience, &terms, no_more)).await
+            }
         }
     }
 }
