@@ -132,6 +132,11 @@ impl Place {
 
     /// Starts it, and waits until it listens.
     pub(crate) async fn start(&self, idle: Duration) -> anyhow::Result<Running> {
+        self.start_with(idle, "").await
+    }
+
+    /// The same with more configuration for Landbridge; others go without.
+    pub(crate) async fn start_with(&self, idle: Duration, more: &str) -> anyhow::Result<Running> {
         let wanted = config::Wanted {
             gateway: self.gateway,
             endpoint: self.endpoint,
@@ -140,7 +145,7 @@ impl Place {
             folder: self.folder.path(),
         };
         let (file, text, arguments) = match self.kind {
-            Kind::Landbridge => ("landbridge.toml", config::landbridge(&wanted), vec!["run", "-c"]),
+            Kind::Landbridge => ("landbridge.toml", config::landbridge(&wanted) + more, vec!["run", "-c"]),
             Kind::Envoy => {
                 let quiet = vec!["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"];
                 ("envoy.yaml", config::envoy(&wanted), quiet)
@@ -170,6 +175,11 @@ impl Place {
                 bail!("{} does not listen: {}", self.kind.name(), self.log());
             }
         }
+    }
+
+    /// The first line of its log that has these words.
+    pub(crate) fn said(&self, words: &str) -> Option<String> {
+        self.log().lines().find(|line| line.contains(words)).map(str::to_owned)
     }
 
     fn log(&self) -> String {

@@ -8,6 +8,7 @@ mod cost;
 mod ends;
 mod flood;
 mod gateways;
+mod memory;
 mod process;
 mod revoke;
 mod soak;
@@ -31,6 +32,8 @@ enum Command {
     Ends(ends::Ends),
     /// How gateways serve their callers while strangers flood them
     Flood(flood::Arguments),
+    /// What an idle connection costs a gateway in memory, and what readers who never read cost it
+    Memory(memory::Arguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -41,5 +44,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Verify(verify) => verify.run(),
         Command::Ends(ends) => ends.run(),
         Command::Flood(arguments) => flood::run(&arguments),
+        Command::Memory(arguments) => memory::run(&arguments),
     }
 }

@@ -20,12 +20,19 @@ pub(crate) fn cpu(process: u32) -> anyhow::Result<Duration> {
 
 /// How many bytes of a process are resident, and how many threads it has.
 pub(crate) fn resident_and_threads(process: u32) -> anyhow::Result<(u64, u64)> {
+    Ok((status(process, "VmRSS:")? * 1024, status(process, "Threads:")?))
+}
+
+/// How many bytes of a process were resident at most.
+pub(crate) fn peak_resident(process: u32) -> anyhow::Result<u64> {
+    Ok(status(process, "VmHWM:")? * 1024)
+}
+
+/// A number that /proc/PID/status has.
+fn status(process: u32, name: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let field = |name: &str| -> anyhow::Result<u64> {
-        let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
-        Ok(value.with_context(|| format!("no {name} of process {process}"))?.parse()?)
-    };
-    Ok((field("VmRSS:")? * 1024, field("Threads:")?))
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+    Ok(value.with_context(|| format!("no {name} of process {process}"))?.parse()?)
 }
 
 /// How many descriptors a process has open.

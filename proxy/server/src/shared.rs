@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use landbridge_core::Reason;
 use landbridge_core::config::GatewayConfig;
-use landbridge_splice::Pipes;
+use landbridge_splice::{Buffers, Pipes};
 use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) pressure: Pressure,
     /// What passthrough is spliced through.
     pub(crate) pipes: Pipes,
+    /// What the large buffers of all connections come out of.
+    pub(crate) buffers: Buffers,
     /// How memory is measured, where there is a limit.
     pub(crate) meter: Option<Meter>,
     pub(crate) counters: Counters,
@@ -62,6 +64,7 @@ impl Shared {
             admission: Admission::new(&capacity, &config.limits),
             pressure: Pressure::default(),
             pipes: Pipes::new(capacity.pipes),
+            buffers: Buffers::of(capacity.buffers),
             meter: Meter::of(&config.limits),
             counters: Counters::default(),
             phase: AtomicU8::default(),

@@ -67,6 +67,7 @@ impl Half {
             if terms.lean.is_some_and(|lean| lean.load(Ordering::Relaxed)) {
                 source.stay_small();
             }
+            source.read_as_taken(sink);
             let fetched = ready!(source.poll_fetch(cx, terms.missing_close_notify));
             match fetched.map_err(|fault| fault.at(self.from))? {
                 Fetched::Bytes => {

@@ -29,6 +29,7 @@ pub use duplex::duplex;
 pub use ended::{Cause, End, Ended};
 pub use options::{Cut, MissingCloseNotify, Options};
 pub use pipe::Pipes;
+pub use pool::Buffers;
 pub use side::Side;
 pub use sys::{arm_reset, disarm_reset, unacknowledged};
 pub use tally::Tally;

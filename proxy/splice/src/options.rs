@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::Pipes;
+use crate::{Buffers, Pipes};
 
 /// What a bare FIN from a TLS side, one without close_notify, means for the other side.
 ///
@@ -33,6 +33,8 @@ pub struct Options<'a> {
     pub lean: Option<&'a AtomicBool>,
     /// Where both sides are plain, much data goes through these by splice(2). Default: none, all is copied.
     pub pipes: Option<&'a Pipes>,
+    /// What large buffers come out of, shared with other connections. Default: no bound.
+    pub buffers: Option<&'a Buffers>,
 }
 
 impl Default for Options<'_> {
@@ -45,6 +47,7 @@ impl Default for Options<'_> {
             missing_close_notify: MissingCloseNotify::default(),
             lean: None,
             pipes: None,
+            buffers: None,
         }
     }
 }

@@ -67,6 +67,12 @@ impl Pair {
         received | self.forth.take_moved() | self.back.take_moved()
     }
 
+    /// Moves what nobody takes out of large buffers.
+    pub(crate) fn settle(&mut self) {
+        self.downstream.settle();
+        self.upstream.settle();
+    }
+
     pub(crate) fn reading(&self) -> Reading {
         if self.forth.is_source_unread() || self.back.is_source_unread() {
             Reading::NotBoth

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::ended::Fault;
 use crate::eof::{CleanEof, Health};
-use crate::{MissingCloseNotify, Pipes, sys};
+use crate::{Buffers, MissingCloseNotify, Pipes, sys};
 use plain::Plain;
 use socket::Socket;
 use tls::Tls;
@@ -147,6 +147,26 @@ impl Side {
         match &mut self.0 {
             Kind::Plain(plain) => plain.stay_small(),
             Kind::Tls(tls) => tls.socket.stay_small(),
+        }
+    }
+
+    /// Lets the next read take a large buffer only if the peer behind `sink` has taken what came before.
+    pub(crate) fn read_as_taken(&mut self, sink: &mut Self) {
+        if self.socket().is_hungry() && !sink.socket_mut().earns() {
+            self.socket_mut().stay_small();
+        }
+    }
+
+    /// Takes large buffers out of this budget.
+    pub(crate) fn share(&mut self, buffers: Option<&Buffers>) {
+        self.socket_mut().buffers = buffers.cloned();
+    }
+
+    /// Moves what nobody takes out of large buffers.
+    pub(crate) fn settle(&mut self) {
+        match &mut self.0 {
+            Kind::Plain(plain) => plain.settle(),
+            Kind::Tls(tls) => tls.settle(),
         }
     }
 

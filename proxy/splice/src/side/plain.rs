@@ -103,6 +103,13 @@ impl Plain {
         }
     }
 
+    /// Moves what nobody takes out of a large buffer.
+    pub(super) fn settle(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.settle();
+        }
+    }
+
     fn drained(&mut self) -> Fetched {
         self.socket.inflow = Inflow::Stopped;
         self.held = None;

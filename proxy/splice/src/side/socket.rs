@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Inflow;
+use crate::Buffers;
 use crate::eof::Health;
 use crate::pipe::{self, Pipe};
 use crate::pool::{Lease, Size};
@@ -27,7 +28,15 @@ pub(super) struct Socket {
     received: bool,
     /// Which buffer the next read deserves.
     appetite: Size,
+    /// What large buffers come out of; without it there is no bound.
+    pub(super) buffers: Option<Buffers>,
+    /// Whether the peer has shown that it reads.
+    flows: bool,
 }
+
+/// What a peer has acknowledged before anything large is read for it. One that never reads acknowledges what its
+/// kernel has room for, 64 KiB where nobody has changed it.
+const EARNS: u64 = 128 * 1024;
 
 /// What one read brought.
 pub(super) struct Read {
@@ -47,6 +56,8 @@ impl Socket {
             health: Health::Sound,
             received: false,
             appetite: Size::Small,
+            buffers: None,
+            flows: false,
         }
     }
 
@@ -54,9 +65,25 @@ impl Socket {
         self.tcp.as_ref()
     }
 
+    /// Whether the next read deserves a large buffer.
+    pub(super) fn is_hungry(&self) -> bool {
+        self.appetite == Size::Large
+    }
+
     /// Lets the next read take no large buffer.
     pub(super) fn stay_small(&mut self) {
         self.appetite = Size::Small;
+    }
+
+    /// Asks whether the peer reads, until it does.
+    pub(super) fn earns(&mut self) -> bool {
+        self.flows = self.flows || self.acknowledged() >= EARNS;
+        self.flows
+    }
+
+    /// Whether it was seen to read.
+    pub(super) fn flows(&self) -> bool {
+        self.flows
     }
 
     /// Whether bytes have come since the last call, be they only a part of a record.
@@ -95,7 +122,10 @@ impl Socket {
         let Some(tcp) = &mut self.tcp else {
             return Poll::Ready(Err(closed()));
         };
-        let lease = slot.get_or_insert_with(|| Lease::take(self.appetite));
+        if slot.as_ref().is_some_and(Lease::is_odd) {
+            *slot = None;
+        }
+        let lease = slot.get_or_insert_with(|| Lease::take(self.appetite, self.buffers.as_ref()));
         let room = lease.room().len();
         let result = if self.inflow == Inflow::LastWords {
             // Neither tokio's readiness nor its budget may hide what the kernel still has.
@@ -222,7 +252,7 @@ impl Socket {
     /// unread bytes with RST, and that would destroy what is still on its way to the peer.
     pub(super) fn discard_unread(&self) {
         let Some(tcp) = &self.tcp else { return };
-        let mut lease = Lease::take(Size::Small);
+        let mut lease = Lease::take(Size::Small, None);
         let socket = SockRef::from(tcp);
         for _ in 0..8 {
             if !matches!((&*socket).read(lease.room()), Ok(1..)) {
