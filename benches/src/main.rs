@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod cost;
+mod cuts;
 mod ends;
 mod flood;
 mod gateways;
 mod process;
+mod restarts;
 mod revoke;
 mod soak;
 mod verify;
@@ -29,6 +31,8 @@ enum Command {
     Soak(soak::Soak),
     Verify(Box<verify::Verify>),
     Ends(ends::Ends),
+    Cuts(cuts::Cuts),
+    Restarts(restarts::Restarts),
     /// How gateways serve their callers while strangers flood them
     Flood(flood::Arguments),
 }
@@ -40,6 +44,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Soak(soak) => soak.run(),
         Command::Verify(verify) => verify.run(),
         Command::Ends(ends) => ends.run(),
+        Command::Cuts(cuts) => cuts.run(),
+        Command::Restarts(restarts) => restarts.run(),
         Command::Flood(arguments) => flood::run(&arguments),
     }
 }
