@@ -32,7 +32,7 @@ pub(super) struct Replicas {
 /// What became of all that were replaced.
 #[derive(Default)]
 pub(super) struct Replaced {
-    pub(super) replaced: u64,
+    pub(super) times: u64,
     pub(super) reloads: u64,
     pub(super) renewed: u64,
     /// How many connections a drain began with, and how many it cut.
@@ -63,8 +63,8 @@ impl Replicas {
     /// Replaces one after the other, in so many rounds and as long as there is to be `more`.
     pub(super) fn replace(mut self, rounds: u64, more: impl Fn() -> bool) -> anyhow::Result<Replaced> {
         let mut all = Replaced::default();
-        while all.replaced < rounds || more() {
-            let round = all.replaced;
+        while all.times < rounds || more() {
+            let round = all.times;
             self.round(&mut all).with_context(|| format!("round {round}"))?;
         }
         all.left = self.running;
@@ -73,7 +73,7 @@ impl Replicas {
 
     fn round(&mut self, all: &mut Replaced) -> anyhow::Result<()> {
         self.add()?;
-        if all.replaced.is_multiple_of(2) {
+        if all.times.is_multiple_of(2) {
             // Noticed without a signal, in its own time; the replica that leaves may be the one to notice.
             self.scene.renew_identity()?;
             all.renewed += 1;
@@ -112,7 +112,7 @@ impl Replaced {
         for running in std::mem::take(&mut self.left) {
             running.signal("TERM");
             self.add(running);
-            self.replaced -= 1;
+            self.times -= 1;
         }
         self
     }
@@ -132,7 +132,7 @@ impl Replaced {
         if !status.success() {
             self.bad.push(format!("a replica ended with {status}"));
         }
-        self.replaced += 1;
+        self.times += 1;
     }
 
     /// Whether no caller can have noticed anything.
@@ -142,9 +142,9 @@ impl Replaced {
 
     /// In lines for people.
     pub(super) fn told(&self) -> String {
-        let Self { replaced, reloads, renewed, open, cut, bad, .. } = self;
+        let Self { times, reloads, renewed, open, cut, bad, .. } = self;
         let mut text = format!(
-            "{replaced} replicas replaced, with {open} connections open when they were told to stop: {cut} cut; \
+            "{times} replicas replaced, with {open} connections open when they were told to stop: {cut} cut; \
              {renewed} certificates renewed, {reloads} reloads\n"
         );
         for what in bad {
@@ -157,7 +157,7 @@ impl Replaced {
     /// As an object for programs.
     pub(super) fn json(&self) -> Value {
         json!({
-            "good": self.is_good(), "replaced": self.replaced, "open_when_stopped": self.open, "cut": self.cut,
+            "good": self.is_good(), "replaced": self.times, "open_when_stopped": self.open, "cut": self.cut,
             "certificates_renewed": self.renewed, "bad": self.bad,
         })
     }
