@@ -102,7 +102,8 @@ impl Place {
         let ca = Ca::root("checker", &CaOptions::new(now))?;
         write(&folder, "ca.pem", &ca.certificate_pem())?;
         let gateway = "spiffe://cluster.local/ns/istio-system/sa/eastwest";
-        for (name, uri) in [("client", CALLER), ("gateway", gateway)] {
+        let endpoint = "spiffe://cluster.local/ns/default/sa/endpoint";
+        for (name, uri) in [("client", CALLER), ("gateway", gateway), ("endpoint", endpoint)] {
             let issued = ca.issue(&LeafOptions { uris: vec![uri.to_owned()], ..LeafOptions::new(now) })?;
             write(&folder, &format!("{name}.pem"), &issued.chain_pem())?;
             write(&folder, &format!("{name}.key"), &issued.key_pem())?;
@@ -120,7 +121,7 @@ impl Place {
         let files = Files {
             client: Some((path("client.pem"), path("client.key"))),
             roots: Some(path("ca.pem")),
-            endpoint: None,
+            endpoint: Some((path("endpoint.pem"), path("endpoint.key"))),
         };
         Setup::new(self.gateway, SNI, self.mode, files)
     }

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod cost;
+mod cuts;
 mod ends;
 mod flood;
 mod gateways;
 mod memory;
 mod process;
+mod restarts;
 mod revoke;
 mod soak;
 mod verify;
@@ -30,6 +32,8 @@ enum Command {
     Soak(soak::Soak),
     Verify(Box<verify::Verify>),
     Ends(ends::Ends),
+    Cuts(cuts::Cuts),
+    Restarts(restarts::Restarts),
     /// How gateways serve their callers while strangers flood them
     Flood(flood::Arguments),
     /// What an idle connection costs a gateway in memory, and what readers who never read cost it
@@ -43,6 +47,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Soak(soak) => soak.run(),
         Command::Verify(verify) => verify.run(),
         Command::Ends(ends) => ends.run(),
+        Command::Cuts(cuts) => cuts.run(),
+        Command::Restarts(restarts) => restarts.run(),
         Command::Flood(arguments) => flood::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
     }

@@ -10,4 +10,4 @@ mod metrics;
 pub use api::{Administered, DrainOrdered, Order, Reloaded, serve_admin};
 pub use health::serve_health;
 pub use http::Listener;
-pub use metrics::{Build, Metrics, MetricsError, Update, Watched, serve_metrics};
+pub use metrics::{Build, Counted, Metrics, MetricsError, Update, Watched, serve_metrics};

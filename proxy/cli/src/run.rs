@@ -4,16 +4,19 @@ mod control;
 mod last_words;
 mod progress;
 
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::{Context, anyhow, bail};
 use landbridge::config::EventFormat;
 use landbridge::{Bound, Drain, Drained, Gateway, Inputs, Worker};
-use landbridge_admin::{Administered, Metrics, Update, Watched, serve_admin, serve_health, serve_metrics};
+use landbridge_admin::{
+    Administered, Counted, Metrics, Update, Watched, serve_admin, serve_health, serve_metrics,
+};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,12 +24,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::access_log::AccessLog;
 use crate::args::{LogFormat, Run};
 use crate::banner::Listening;
+use crate::clock::Clock;
 use crate::harden::harden;
+use crate::inherit::inherited;
 use crate::listen::{listen, listen_for_admin};
 use crate::load::{Complaint, Loaded, load};
 use crate::observers::Observers;
 use crate::signals::Signals;
 use crate::watch::Watch;
+use crate::watchdog::{Pulse, Watchdog};
 use crate::{banner, logging, version};
 
 use self::control::{Control, stop};
@@ -37,6 +43,7 @@ const ORDERS: usize = 16;
 
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let hardening = harden();
+    let inherited = inherited()?;
     draw()?;
     let mut loaded = match load(&arguments.config) {
         Ok(loaded) => loaded,
@@ -49,7 +56,7 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         None => log.format,
     };
     // Dropped last, so that what is told on the way out is read.
-    let _events = logging::install(arguments.log_level.as_deref().unwrap_or(&log.level), format)?;
+    let events = logging::install(arguments.log_level.as_deref().unwrap_or(&log.level), format)?;
     hardening.tell();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -59,11 +66,16 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
 
     // The control runtime: signals, reloads, health. Connections live on the workers' own.
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let words = runtime.block_on(serve(arguments, loaded))?;
+    let words = runtime.block_on(serve(arguments, loaded, inherited, events.dropped()))?;
     Ok(if arguments.strict_exit && words.cut > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 
-async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
+async fn serve(
+    arguments: &Run,
+    loaded: Loaded,
+    inherited: Vec<net::TcpListener>,
+    events_dropped: Arc<AtomicU64>,
+) -> anyhow::Result<LastWords> {
     let process = loaded.config.process.clone();
     let node = &loaded.config.gateway.node;
     let access_log = AccessLog::open(&process.log, node).context("cannot start the access log")?;
@@ -78,24 +90,44 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     let (updates, state) = watch::channel(desired.clone());
     let config = loaded.config.gateway.clone();
     let observer = Arc::new(Observers(vec![access_log.clone(), metrics.clone()]));
-    let bound = Gateway::new(config.clone(), Inputs { state, observer })?.bind().await?;
+    let gateway = Gateway::new(config.clone(), Inputs { state, observer })?;
+    let bound = if inherited.is_empty() {
+        gateway.bind().await?
+    } else {
+        tracing::info!(
+            sockets = inherited.len(),
+            "listening sockets were passed on; listener.address is not used"
+        );
+        gateway.adopt(inherited).await?
+    };
     let gateway = bound.handle();
     let (health, health_address) = bind(process.health, "health").await?;
     let (scrapes, metrics_address) = bind(process.metrics, "metrics").await?;
     let (admin, admin_place) = listen_for_admin(&process.admin).await?;
-    tokio::spawn(serve_health(health, gateway.clone()));
-    let lines = access_log.clone();
-    let watched = Watched { gateway: gateway.clone(), access_log_dropped: Box::new(move || lines.dropped()) };
+    let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new)).unwrap_or_else(cores);
+    let (watchdog, pulses) = Watchdog::new(workers, arguments.hang_after);
+    let (hanging, clock) = (watchdog.hanging(), Clock::new());
+    tokio::spawn(serve_health(health, gateway.clone(), hanging.clone()));
+    let (lines, jumps, hung) = (access_log.clone(), clock.jumps(), hanging.clone());
+    let counted = move || Counted {
+        access_log_dropped: lines.dropped(),
+        events_dropped: events_dropped.load(Ordering::Relaxed),
+        clock_jumps: jumps.load(Ordering::Relaxed),
+        workers_hanging: hung.load(Ordering::Relaxed),
+    };
+    let watched = Watched { gateway: gateway.clone(), counted: Box::new(counted) };
     tokio::spawn(serve_metrics(scrapes, metrics.clone(), watched));
     let (orders, ordered) = mpsc::channel(ORDERS);
     let owner = rustix::process::geteuid().as_raw();
-    let administered = Administered { gateway: gateway.clone(), build: version::BUILD, orders, owner };
+    let administered =
+        Administered { gateway: gateway.clone(), build: version::BUILD, orders, hanging, owner };
     tokio::spawn(serve_admin(admin, administered));
 
     let addresses = bound.local_addrs().to_vec();
-    let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
     let stopping = watch::Sender::new(None);
-    let finished = spawn_workers(bound, workers.unwrap_or_else(cores), &stopping)?;
+    let finished = spawn_workers(bound, pulses, &stopping)?;
+    tokio::spawn(watchdog.run());
+    tokio::spawn(clock.run());
 
     let files = Watch::start(loaded.units, loaded.credentials);
     let files = files.context("cannot watch the certificates")?;
@@ -126,19 +158,22 @@ async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<(TcpListener, S
     Ok((listener, address))
 }
 
-/// Starts one thread with a runtime of its own per worker; resolves when the last has drained.
+/// Starts one thread with a runtime of its own per worker, each with its pulse; resolves when the last has drained.
 fn spawn_workers(
     bound: Bound,
-    count: NonZeroUsize,
+    pulses: Vec<Pulse>,
     stopping: &watch::Sender<Option<Drain>>,
 ) -> anyhow::Result<oneshot::Receiver<Drained>> {
+    let count = NonZeroUsize::new(pulses.len()).context("no worker was asked for")?;
     let mut threads = Vec::new();
-    for (index, worker) in bound.workers(count)?.into_iter().enumerate() {
+    for (index, (worker, pulse)) in bound.workers(count)?.into_iter().zip(pulses).enumerate() {
         let stopping = stopping.subscribe();
         let (hand, handed) = std::sync::mpsc::channel();
         let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || handed.recv().map(|runtime| work(&runtime, worker, stopping)).unwrap_or_default())
+            .spawn(move || {
+                handed.recv().map(|runtime| work(&runtime, worker, &pulse, stopping)).unwrap_or_default()
+            })
             .context("cannot start a worker's thread")?;
         threads.push(thread);
         // Made once there is a thread to take it: here, within another, a runtime can't be dropped.
@@ -157,8 +192,19 @@ fn spawn_workers(
     Ok(finished)
 }
 
-fn work(runtime: &Runtime, worker: Worker, stopping: watch::Receiver<Option<Drain>>) -> Drained {
-    runtime.block_on(worker.run(stop(stopping)))
+fn work(
+    runtime: &Runtime,
+    worker: Worker,
+    pulse: &Pulse,
+    stopping: watch::Receiver<Option<Drain>>,
+) -> Drained {
+    runtime.block_on(async {
+        let (drained, never) = (worker.run(stop(stopping)), pulse.beat());
+        tokio::select! {
+            drained = drained => drained,
+            never = never => never,
+        }
+    })
 }
 
 fn refusal(complaints: &[Complaint]) -> String {

@@ -3,6 +3,7 @@
 mod accept;
 mod clients;
 mod clock;
+mod hangs;
 mod logs;
 mod pipes;
 mod start;
