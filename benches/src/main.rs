@@ -4,10 +4,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod afternoon;
+mod compare;
 mod cost;
 mod ends;
 mod flood;
 mod gateways;
+mod load;
 mod process;
 mod revoke;
 mod soak;
@@ -26,6 +29,9 @@ enum Command {
     Cost(cost::Arguments),
     /// How soon live connections are cut whose caller may no longer call
     Revoke(revoke::Arguments),
+    Load(load::Arguments),
+    Compare(compare::Compare),
+    Afternoon(afternoon::Arguments),
     Soak(soak::Soak),
     Verify(Box<verify::Verify>),
     Ends(ends::Ends),
@@ -37,6 +43,9 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Revoke(arguments) => revoke::run(&arguments),
+        Command::Load(load) => load.run(),
+        Command::Compare(compare) => compare.run(),
+        Command::Afternoon(arguments) => afternoon::run(&arguments),
         Command::Soak(soak) => soak.run(),
         Command::Verify(verify) => verify.run(),
         Command::Ends(ends) => ends.run(),
