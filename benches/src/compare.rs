@@ -14,6 +14,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use landbridge_streams::Mode;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::machine::Machine;
 use self::report::{Peer, Report, Sample};
@@ -86,7 +87,13 @@ impl Compare {
         sched_setaffinity(None, &machine.load_core)?;
         // One thread for clients and endpoint: the same for everybody.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let report = runtime.block_on(self.all(machine))?;
+        let report = runtime.block_on(async {
+            tokio::select! {
+                report = self.all(machine) => report,
+                // Whatever runs is killed as it is dropped.
+                _ = told_to_end() => bail!("told to end"),
+            }
+        })?;
         if let Some(path) = &self.svg {
             std::fs::write(path, drawing::draw(&report))
                 .with_context(|| format!("cannot write {}", path.display()))?;
@@ -190,6 +197,16 @@ fn target(place: &Place, names: u32) -> anyhow::Result<Arc<Target>> {
     let speech = if place.mode == Mode::Terminate { Speech::Tls } else { Speech::Raw };
     let names = if names == 1 { vec![SNI.to_owned()] } else { load::at_random(gateways::PATTERN, names) };
     Target::new(place.gateway, &names, speech, &credentials)
+}
+
+/// Resolves when somebody wants this to end, by Ctrl-C or otherwise.
+async fn told_to_end() -> std::io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "this is a process of its own, which starts others")]
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// Says how far it is, beside the answer.

@@ -13,6 +13,7 @@ mod gateways;
 mod load;
 mod process;
 mod revoke;
+mod shared;
 mod soak;
 mod verify;
 
@@ -30,6 +31,7 @@ enum Command {
     /// How soon live connections are cut whose caller may no longer call
     Revoke(revoke::Arguments),
     Load(load::Arguments),
+    Shared(shared::Arguments),
     Compare(compare::Compare),
     Afternoon(afternoon::Arguments),
     Soak(soak::Soak),
@@ -44,6 +46,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Revoke(arguments) => revoke::run(&arguments),
         Command::Load(load) => load.run(),
+        Command::Shared(arguments) => shared::run(&arguments),
         Command::Compare(compare) => compare.run(),
         Command::Afternoon(arguments) => afternoon::run(&arguments),
         Command::Soak(soak) => soak.run(),

@@ -14,8 +14,8 @@ use crate::process;
 
 /// What each connection has echoed, once.
 const BURST: usize = 64 * 1024;
-/// How many bursts there are at once.
-const AT_ONCE: usize = 64;
+/// How many begin at once, and how many bursts there are at once.
+const AT_ONCE: usize = 16;
 /// Calls before the first look, so that what is made once is not counted.
 const WARM: u64 = 64;
 
@@ -28,11 +28,20 @@ pub(super) async fn footprint(job: &Job, target: &Arc<Target>, pid: u32) -> anyh
     }
     done.memory.push(("before", settled(pid, job.settle).await?));
     let meter = Meter::begin(Some(pid))?;
+    let begin = |nth: usize| {
+        let caller = caller.clone();
+        async move { caller.begin(nth as u64).await }
+    };
+    let mut numbers = 0..job.connections;
+    let mut beginning: JoinSet<_> = numbers.by_ref().take(AT_ONCE).map(begin).collect();
     let mut streams = Vec::with_capacity(job.connections);
-    for nth in 0..job.connections {
-        let (stream, kind) = caller.begin(nth as u64).await?;
+    while let Some(begun) = beginning.join_next().await {
+        let (stream, kind) = begun??;
         done.handshakes.count(kind);
         streams.push(stream);
+        numbers.next().into_iter().for_each(|nth| {
+            beginning.spawn(begin(nth));
+        });
     }
     done.operations = job.connections as u64;
     meter.end(&mut done)?;
