@@ -156,11 +156,13 @@ fn subjects() -> impl Iterator<Item = Subject> {
     CASES.iter().map(Subject::Case).chain(STEPS.into_iter().map(Subject::Step))
 }
 
-/// What is held to the list: what others' code alone costs is theirs.
+/// What is held to the list: what others' code alone costs is theirs, and how long a name is sought in vain differs
+/// by the seed of the hash table.
 fn held() -> impl Iterator<Item = (usize, Subject)> {
     let ours =
         |subject: &Subject| !matches!(subject, Subject::Case(case) if case.verifier == Verifier::Rustls);
-    subjects().enumerate().filter(move |(_, subject)| ours(subject))
+    let steady = |subject: &Subject| !matches!(subject, Subject::Step(Step::Miss(_)));
+    subjects().enumerate().filter(move |(_, subject)| ours(subject) && steady(subject))
 }
 
 fn numbered(number: usize) -> anyhow::Result<Subject> {
