@@ -4,15 +4,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod afternoon;
+mod compare;
 mod cost;
 mod cuts;
 mod ends;
 mod flood;
 mod gateways;
+mod load;
 mod memory;
 mod process;
 mod restarts;
 mod revoke;
+mod shared;
 mod soak;
 mod verify;
 
@@ -29,6 +33,10 @@ enum Command {
     Cost(cost::Arguments),
     /// How soon live connections are cut whose caller may no longer call
     Revoke(revoke::Arguments),
+    Load(load::Arguments),
+    Shared(shared::Arguments),
+    Compare(compare::Compare),
+    Afternoon(afternoon::Arguments),
     Soak(soak::Soak),
     Verify(Box<verify::Verify>),
     Ends(ends::Ends),
@@ -44,6 +52,10 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Revoke(arguments) => revoke::run(&arguments),
+        Command::Load(load) => load.run(),
+        Command::Shared(arguments) => shared::run(&arguments),
+        Command::Compare(compare) => compare.run(),
+        Command::Afternoon(arguments) => afternoon::run(&arguments),
         Command::Soak(soak) => soak.run(),
         Command::Verify(verify) => verify.run(),
         Command::Ends(ends) => ends.run(),
