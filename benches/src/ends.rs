@@ -11,7 +11,7 @@ use clap::Args;
 use landbridge_streams::{Load, Mode, Scenario, Score};
 
 use crate::gateways::{self, Kind, Place, Running};
-use crate::verify::perform;
+use crate::verify::{mode, perform};
 use report::Report;
 
 /// Long enough for nothing but a connection that is meant to fall silent.
@@ -43,6 +43,9 @@ pub(crate) struct Ends {
     /// Only these scenarios.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     scenario: Vec<Scenario>,
+    /// Only this: terminate, passthrough (TLS at both ends) or raw (plain bytes behind a ClientHello).
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    mode: Option<Mode>,
     /// The landbridge to test, if it is not beside this program.
     #[arg(long, value_name = "FILE")]
     landbridge: Option<PathBuf>,
@@ -61,7 +64,7 @@ impl Ends {
                     continue;
                 };
                 report.present(kind, &gateways::version(&program).await?);
-                for mode in [Mode::Terminate, Mode::Raw] {
+                for mode in Mode::ALL.into_iter().filter(|mode| self.mode.is_none_or(|only| only == *mode)) {
                     let place = Place::new(kind, program.clone(), mode)?;
                     self.scenarios(&place, &mut report).await.with_context(|| kind.name())?;
                 }

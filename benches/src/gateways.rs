@@ -1,6 +1,9 @@
 //! Each gateway, found, configured alike and started on loopback.
 
 mod config;
+mod tuned;
+
+pub(crate) use tuned::{PATTERN, Tickets, Tuning, describe};
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -12,12 +15,15 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use landbridge_certs::issue::{Ca, CaOptions, LeafOptions};
 use landbridge_streams::Mode;
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustls_pki_types::UnixTime;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, interval};
 
+use crate::process;
 use crate::verify::{Files, Setup};
 
 /// The server name that leads to the endpoint.
@@ -32,6 +38,8 @@ pub(crate) enum Kind {
     Envoy,
     Haproxy,
     Nginx,
+    /// The baseline, which is a part of this program.
+    Afternoon,
 }
 
 /// A gateway's configuration, certificates and addresses.
@@ -42,6 +50,10 @@ pub(crate) struct Place {
     program: PathBuf,
     pub(crate) gateway: SocketAddr,
     folder: TempDir,
+    /// None: as plain as it can be.
+    tuning: Option<Tuning>,
+    /// Where it may run; everywhere if none are named.
+    cores: Option<CpuSet>,
 }
 
 /// A gateway that runs. It is killed when this is dropped.
@@ -49,6 +61,9 @@ pub(crate) struct Running(Child);
 
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Landbridge, Self::Envoy, Self::Haproxy, Self::Nginx];
+    /// With the baseline.
+    pub(crate) const COMPARED: [Self; 5] =
+        [Self::Landbridge, Self::Envoy, Self::Haproxy, Self::Nginx, Self::Afternoon];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -56,6 +71,7 @@ impl Kind {
             Self::Envoy => "envoy",
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
+            Self::Afternoon => "afternoon",
         }
     }
 
@@ -73,6 +89,9 @@ pub(crate) fn find(kind: Kind, landbridge: Option<&Path>) -> Option<PathBuf> {
         let beside = || Some(std::env::current_exe().ok()?.with_file_name("landbridge"));
         // It is started in another folder.
         return landbridge.map(Path::to_owned).or_else(beside)?.canonicalize().ok();
+    }
+    if kind == Kind::Afternoon {
+        return std::env::current_exe().ok();
     }
     if kind == Kind::Nginx && !Path::new(config::NGINX_STREAM).exists() {
         return None;
@@ -102,7 +121,8 @@ impl Place {
         let ca = Ca::root("checker", &CaOptions::new(now))?;
         write(&folder, "ca.pem", &ca.certificate_pem())?;
         let gateway = "spiffe://cluster.local/ns/istio-system/sa/eastwest";
-        for (name, uri) in [("client", CALLER), ("gateway", gateway)] {
+        let endpoint = "spiffe://cluster.local/ns/default/sa/endpoint";
+        for (name, uri) in [("client", CALLER), ("gateway", gateway), ("endpoint", endpoint)] {
             let issued = ca.issue(&LeafOptions { uris: vec![uri.to_owned()], ..LeafOptions::new(now) })?;
             write(&folder, &format!("{name}.pem"), &issued.chain_pem())?;
             write(&folder, &format!("{name}.key"), &issued.key_pem())?;
@@ -111,7 +131,13 @@ impl Place {
         // Taken together, so that they differ; free again when this returns.
         let (first, second) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
         let (gateway, endpoint) = (first.local_addr()?, second.local_addr()?);
-        Ok(Self { kind, mode, endpoint, program, gateway, folder })
+        Ok(Self { kind, mode, endpoint, program, gateway, folder, tuning: None, cores: None })
+    }
+
+    /// As somebody would run it who wants it fast, on these cores.
+    pub(crate) fn tuned(mut self, tuning: Tuning, cores: CpuSet) -> Self {
+        (self.tuning, self.cores) = (Some(tuning), Some(cores));
+        self
     }
 
     /// What the checker has to know of it.
@@ -120,7 +146,7 @@ impl Place {
         let files = Files {
             client: Some((path("client.pem"), path("client.key"))),
             roots: Some(path("ca.pem")),
-            endpoint: None,
+            endpoint: Some((path("endpoint.pem"), path("endpoint.key"))),
         };
         Setup::new(self.gateway, SNI, self.mode, files)
     }
@@ -132,32 +158,26 @@ impl Place {
 
     /// Starts it, and waits until it listens.
     pub(crate) async fn start(&self, idle: Duration) -> anyhow::Result<Running> {
-        let wanted = config::Wanted {
-            gateway: self.gateway,
-            endpoint: self.endpoint,
-            terminates: self.mode == Mode::Terminate,
-            idle,
-            folder: self.folder.path(),
+        self.start_with(idle, "").await
+    }
+
+    /// The same with more configuration for Landbridge; others go without.
+    pub(crate) async fn start_with(&self, idle: Duration, more: &str) -> anyhow::Result<Running> {
+        let arguments = match self.tuning {
+            Some(tuning) => self.write_tuned(tuning)?,
+            None => self.write_plain(idle, more)?,
         };
-        let (file, text, arguments) = match self.kind {
-            Kind::Landbridge => ("landbridge.toml", config::landbridge(&wanted), vec!["run", "-c"]),
-            Kind::Envoy => {
-                let quiet = vec!["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"];
-                ("envoy.yaml", config::envoy(&wanted), quiet)
-            }
-            Kind::Haproxy => ("haproxy.cfg", config::haproxy(&wanted), vec!["-db", "-f"]),
-            Kind::Nginx => ("nginx.conf", config::nginx(&wanted), vec!["-e", "stderr", "-c"]),
-        };
-        write(&self.folder, file, &text)?;
-        let path = self.folder.path().join(file);
         let log = fs::File::create(self.folder.path().join("log"))?;
         let mut command = Command::new(&self.program);
-        command.args(arguments).arg(&path).current_dir(self.folder.path()).kill_on_drop(true);
+        command.args(arguments).current_dir(self.folder.path()).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let mut child =
-            command.spawn().with_context(|| format!("{} does not start", self.program.display()))?;
+        let started = match &self.cores {
+            Some(cores) => on(cores, || command.spawn())?,
+            None => command.spawn(),
+        };
+        let mut child = started.with_context(|| format!("{} does not start", self.program.display()))?;
         let deadline = Instant::now() + Duration::from_secs(30);
-        let mut tick = interval(Duration::from_millis(20));
+        let mut tick = interval(Duration::from_millis(5));
         loop {
             tick.tick().await;
             if let Some(status) = child.try_wait()? {
@@ -172,7 +192,53 @@ impl Place {
         }
     }
 
-    fn log(&self) -> String {
+    /// Writes what the gateway reads, and says what it is started with.
+    fn write_plain(&self, idle: Duration, more: &str) -> anyhow::Result<Vec<String>> {
+        let wanted = config::Wanted {
+            gateway: self.gateway,
+            endpoint: self.endpoint,
+            terminates: self.mode == Mode::Terminate,
+            idle,
+            folder: self.folder.path(),
+        };
+        let (file, text, arguments) = match self.kind {
+            Kind::Landbridge => ("landbridge.toml", config::landbridge(&wanted) + more, vec!["run", "-c"]),
+            Kind::Envoy => {
+                let quiet = vec!["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"];
+                ("envoy.yaml", config::envoy(&wanted), quiet)
+            }
+            Kind::Haproxy => ("haproxy.cfg", config::haproxy(&wanted), vec!["-db", "-f"]),
+            Kind::Nginx => ("nginx.conf", config::nginx(&wanted), vec!["-e", "stderr", "-c"]),
+            Kind::Afternoon => bail!("the baseline is compared for what it costs only"),
+        };
+        write(&self.folder, file, &text)?;
+        let path = self.folder.path().join(file).display().to_string();
+        Ok(arguments.into_iter().map(str::to_owned).chain([path]).collect())
+    }
+
+    /// The same, for speed.
+    fn write_tuned(&self, tuning: Tuning) -> anyhow::Result<Vec<String>> {
+        let wanted = tuned::Wanted {
+            gateway: self.gateway,
+            endpoint: self.endpoint,
+            mode: self.mode,
+            tuning,
+            folder: self.folder.path(),
+        };
+        let start = tuned::start(self.kind, &wanted);
+        for (name, text) in &start.files {
+            write(&self.folder, name, text)?;
+        }
+        Ok(start.arguments)
+    }
+
+    /// The first line of its log that has these words.
+    pub(crate) fn said(&self, words: &str) -> Option<String> {
+        self.log().lines().find(|line| line.contains(words)).map(str::to_owned)
+    }
+
+    /// What it said since it was started.
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
@@ -180,6 +246,12 @@ impl Place {
 impl Running {
     /// Kills it, if nobody has; its address is free afterwards.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        let id = self.0.id().context("the gateway has ended by itself")?;
+        for worker in process::tree(id).into_iter().skip(1) {
+            let worker = i32::try_from(worker).ok().and_then(Pid::from_raw);
+            // One that has ended needs no more.
+            let _ = worker.map(|worker| kill_process(worker, Signal::KILL));
+        }
         Ok(self.0.kill().await?)
     }
 
@@ -187,6 +259,15 @@ impl Running {
     pub(crate) fn pid(&self) -> anyhow::Result<i32> {
         Ok(i32::try_from(self.0.id().context("the gateway has ended by itself")?)?)
     }
+}
+
+/// Does something with this thread kept to some cores, which a child inherits.
+pub(crate) fn on<T>(cores: &CpuSet, what: impl FnOnce() -> T) -> anyhow::Result<T> {
+    let before = sched_getaffinity(None)?;
+    sched_setaffinity(None, cores).context("cannot keep the gateway to its cores")?;
+    let done = what();
+    sched_setaffinity(None, &before)?;
+    Ok(done)
 }
 
 fn write(folder: &TempDir, name: &str, text: &str) -> anyhow::Result<()> {

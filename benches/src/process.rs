@@ -18,14 +18,56 @@ pub(crate) fn cpu(process: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(sum))
 }
 
+/// The processor time of a process and all that descend from it.
+pub(crate) fn cpu_of_all(process: u32) -> anyhow::Result<Duration> {
+    tree(process).into_iter().map(cpu).sum()
+}
+
+/// How many bytes of a process and all that descend from it are resident.
+pub(crate) fn resident_of_all(process: u32) -> anyhow::Result<u64> {
+    let resident = |process: u32| match fs::read_to_string(format!("/proc/{process}/smaps_rollup")) {
+        // Counted page by page; the other is a sum that threads add to now and then, but anybody may read it.
+        Ok(counted) => Ok(field(&counted, "Rss:")? * 1024),
+        Err(_) => Ok(resident_and_threads(process)?.0),
+    };
+    tree(process).into_iter().map(resident).sum()
+}
+
+/// A process and all that descend from it.
+pub(crate) fn tree(process: u32) -> Vec<u32> {
+    let mut found = vec![process];
+    let mut next = 0;
+    while let Some(process) = found.get(next) {
+        let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        let children: Vec<u32> = threads
+            .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+            .flat_map(|text| text.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+            .collect();
+        found.extend(children);
+        next += 1;
+    }
+    found
+}
+
 /// How many bytes of a process are resident, and how many threads it has.
 pub(crate) fn resident_and_threads(process: u32) -> anyhow::Result<(u64, u64)> {
+    Ok((status(process, "VmRSS:")? * 1024, status(process, "Threads:")?))
+}
+
+/// How many bytes of a process were resident at most.
+pub(crate) fn peak_resident(process: u32) -> anyhow::Result<u64> {
+    Ok(status(process, "VmHWM:")? * 1024)
+}
+
+/// A number that /proc/PID/status has.
+fn status(process: u32, name: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let field = |name: &str| -> anyhow::Result<u64> {
-        let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
-        Ok(value.with_context(|| format!("no {name} of process {process}"))?.parse()?)
-    };
-    Ok((field("VmRSS:")? * 1024, field("Threads:")?))
+    field(&status, name)
+}
+
+fn field(text: &str, name: &str) -> anyhow::Result<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+    Ok(value.with_context(|| format!("expected a line {name}, the process may have ended"))?.parse()?)
 }
 
 /// How many descriptors a process has open.

@@ -27,6 +27,26 @@ fn with_a_program_that_exists() -> PathBuf {
 }
 
 #[test]
+fn the_socket_is_the_port_of_the_configuration_and_the_service_accepts_from_it() {
+    let socket = read("deploy/systemd/landbridge.socket");
+    let defaults = configuration("defaults", "").config;
+    let addresses: Vec<String> =
+        defaults.gateway.listener.addresses.iter().map(|address| format!("ListenStream={address}")).collect();
+    let listens: Vec<&str> = socket.lines().filter(|line| line.starts_with("ListenStream=")).collect();
+    assert_eq!(listens, addresses);
+    // One process for all connections, and IPv4 on the same socket as the gateway itself has it.
+    assert!(!socket.contains("Accept=") && socket.contains("\nBindIPv6Only=both\n"));
+    let Some(analyze) = peer::find("systemd-analyze", ENABLE) else { return };
+    let service = with_a_program_that_exists();
+    let file = service.with_file_name("landbridge.socket");
+    fs::write(&file, socket).unwrap();
+    let output = Command::new(analyze).arg("verify").args([&file, &service]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    let ours: Vec<&str> = told.lines().filter(|line| line.contains("landbridge")).collect();
+    assert!(output.status.success() && ours.is_empty(), "{told}");
+}
+
+#[test]
 fn the_unit_outlives_the_drain_by_five_seconds() {
     let defaults = configuration("defaults", "").config;
     assert_eq!(values("TimeoutStopSec"), [grace(&defaults).as_secs().to_string()]);

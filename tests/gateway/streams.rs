@@ -14,6 +14,9 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpListener;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of a stream, about: few, or so many that the gateway splices them where it passes them through.
+const SHORT: u64 = 60_000;
+const LONG: u64 = 2_000_000;
 
 /// Both ends of connections through a gateway.
 struct Scene {
@@ -62,18 +65,18 @@ impl Scene {
     }
 
     /// Makes connections that end so, of which each number makes another one.
-    async fn score(&self, scenario: Scenario, first: u64, connections: u64) -> Score {
-        let load = Load { scenarios: vec![scenario], first, connections, concurrency: 4, mean: 60_000 };
+    async fn score(&self, scenario: Scenario, first: u64, connections: u64, mean: u64) -> Score {
+        let load = Load { scenarios: vec![scenario], first, connections, concurrency: 4, mean };
         exchange(&self.caller, Some(&self.endpoint), &load).await
     }
 
     /// Goes through every scenario that needs no process of its own.
-    async fn every_simple_end_is_true(mode: Mode) {
+    async fn every_simple_end_is_true(mode: Mode, mean: u64) {
         let scene = Self::set(mode, "").await;
         let scenarios =
             Scenario::ALL.into_iter().filter(|scenario| scenario.is_simple() && scenario.fits(mode));
         for (nth, scenario) in (0..).zip(scenarios) {
-            let score = scene.score(scenario, nth * 100, 8).await;
+            let score = scene.score(scenario, nth * 100, 8, mean).await;
             assert!(score.is_good(), "{scenario}: {score:#?}");
             let exact = score.forth.exact + score.back.exact;
             // Whatever is cut is seen to be cut by somebody, and what is not is whole.
@@ -89,7 +92,7 @@ impl Scene {
 
     async fn idle_streams_are_reset_on_both_sides(mode: Mode) {
         let scene = Self::set(mode, "[timeouts]\nidle = \"300ms\"\n").await;
-        let score = scene.score(Scenario::Idle, 0, 4).await;
+        let score = scene.score(Scenario::Idle, 0, 4, SHORT).await;
         assert!(score.is_good(), "{score:#?}");
         assert_eq!((score.forth.truthful, score.back.truthful), (4, 4));
         assert_eq!((score.forth.seen.get("RST"), score.back.seen.get("RST")), (Some(&4), Some(&4)));
@@ -98,17 +101,22 @@ impl Scene {
 
 #[tokio::test]
 async fn every_end_of_a_terminated_stream_is_true_and_every_byte_exact() {
-    Scene::every_simple_end_is_true(Mode::Terminate).await;
+    Scene::every_simple_end_is_true(Mode::Terminate, SHORT).await;
 }
 
 #[tokio::test]
 async fn every_end_of_a_stream_that_is_passed_through_is_true_and_every_byte_exact() {
-    Scene::every_simple_end_is_true(Mode::Passthrough).await;
+    Scene::every_simple_end_is_true(Mode::Passthrough, SHORT).await;
 }
 
 #[tokio::test]
 async fn every_end_of_a_stream_that_hides_behind_a_hello_is_true_and_every_byte_exact() {
-    Scene::every_simple_end_is_true(Mode::Raw).await;
+    Scene::every_simple_end_is_true(Mode::Raw, SHORT).await;
+}
+
+#[tokio::test]
+async fn every_end_of_a_stream_that_changes_to_a_pipe_is_true_and_every_byte_exact() {
+    Scene::every_simple_end_is_true(Mode::Raw, LONG).await;
 }
 
 #[tokio::test]

@@ -14,10 +14,19 @@ pub(super) struct Counted {
 }
 
 /// Runs a case in a process of its own, and counts all of its instructions.
-pub(super) fn count(program: &Path, case: usize, times: usize, folder: &Path) -> anyhow::Result<Counted> {
+///
+/// With `within`, those alone that are within functions of such a name.
+pub(super) fn count(
+    program: &Path,
+    case: usize,
+    times: usize,
+    folder: &Path,
+    within: Option<&str>,
+) -> anyhow::Result<Counted> {
     let written = folder.join(format!("callgrind-{case}-{times}"));
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet"])
+        .args(within.map(|name| format!("--toggle-collect={name}")))
         .arg(format!("--callgrind-out-file={}", written.display()))
         .arg(program)
         .args(["cost", "--case", &case.to_string(), "--times", &times.to_string(), "--folder"])

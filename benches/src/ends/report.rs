@@ -1,6 +1,6 @@
 //! The table of what each gateway made of every end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use landbridge_streams::{Count, Mode, Scenario, Score};
@@ -12,9 +12,10 @@ use super::gateways::Kind;
 pub(crate) struct Report {
     versions: Vec<(Kind, String)>,
     absent: Vec<Kind>,
-    terminated: BTreeMap<(Scenario, Kind), Score>,
-    raw: BTreeMap<(Scenario, Kind), Score>,
+    scores: HashMap<Mode, Scores>,
 }
+
+type Scores = BTreeMap<(Scenario, Kind), Score>;
 
 impl Report {
     pub(crate) fn present(&mut self, kind: Kind, version: &str) {
@@ -26,8 +27,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, kind: Kind, mode: Mode, scenario: Scenario, score: Score) {
-        let scores = if mode == Mode::Terminate { &mut self.terminated } else { &mut self.raw };
-        scores.insert((scenario, kind), score);
+        self.scores.entry(mode).or_default().insert((scenario, kind), score);
     }
 
     /// Writes it to standard output, as Markdown.
@@ -44,7 +44,13 @@ impl Report {
             "\nFalsely clean ends of all streams that were cut and whose receiver was still there; \
              \"lost\": accepted bytes thrown away."
         )?;
-        for (title, scores) in [("Mutual TLS terminated", &self.terminated), ("Passed through", &self.raw)] {
+        for mode in Mode::ALL {
+            let Some(scores) = self.scores.get(&mode) else { continue };
+            let title = match mode {
+                Mode::Terminate => "Mutual TLS terminated",
+                Mode::Passthrough => "TLS passed through, its ends seen by TLS",
+                Mode::Raw => "Passed through, the ends of TCP seen",
+            };
             writeln!(output, "\n{title}\n\n{}\n", self.table(scores))?;
             for ((scenario, kind), score) in scores {
                 if let Some(example) = score.examples.first() {
@@ -55,7 +61,7 @@ impl Report {
         Ok(())
     }
 
-    fn table(&self, scores: &BTreeMap<(Scenario, Kind), Score>) -> String {
+    fn table(&self, scores: &Scores) -> String {
         let names: Vec<&str> = self.versions.iter().map(|(kind, _)| kind.name()).collect();
         let head = format!("| | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
         let mut lines = vec![head];
@@ -108,7 +114,7 @@ fn cell(scenario: Scenario, score: &Score) -> String {
     said.join("; ")
 }
 
-fn total(kind: Kind, scores: &BTreeMap<(Scenario, Kind), Score>) -> String {
+fn total(kind: Kind, scores: &Scores) -> String {
     let mut all = Score::default();
     scores.iter().filter(|((_, of), _)| *of == kind).for_each(|(_, score)| all.merge(score.clone()));
     let bytes = all.forth.thrown_away.1 + all.back.thrown_away.1;

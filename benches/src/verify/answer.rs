@@ -71,7 +71,7 @@ impl Answer {
     /// As a table for people.
     pub(crate) fn table(&self) -> String {
         let mut lines = vec![format!(
-            "{:<28} {:>11} {:>7} {:>8} {:>7} {:>6} {:>6} {:>7} {:>12}  {}",
+            "{:<40} {:>11} {:>7} {:>8} {:>7} {:>6} {:>6} {:>7} {:>12}  {}",
             "",
             "connections",
             "exact",
@@ -135,7 +135,7 @@ fn row(name: &str, score: &Score) -> String {
         if ends.is_empty() { String::new() } else { format!("{way}: {}. ", ends.join(", ")) }
     };
     let line = format!(
-        "{name:<28} {:>11} {:>7} {:>8} {:>7} {:>6} {:>6} {:>7} {:>12}  {}{}",
+        "{name:<40} {:>11} {:>7} {:>8} {:>7} {:>6} {:>6} {:>7} {:>12}  {}{}",
         score.connections,
         both(|count| count.exact),
         both(|count| count.truthful),

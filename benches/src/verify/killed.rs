@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::parties::Setup;
 
-/// How long a record may come after the death that it is about.
+/// How long after a death something is to be heard of a connection that stood.
 const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// All clients are in a process that is killed.
@@ -26,9 +26,9 @@ pub(crate) async fn client(setup: &Setup, load: &Load) -> anyhow::Result<Score> 
     victim.kill().await?;
     let mut score = Score { connections: load.connections, ..Score::default() };
     for stand in stands {
-        match timeout(AFTERMATH, endpoint.record(stand.connection)).await {
-            Ok(record) => score.add(&record, &judge(Some(sent(stand)), &record)),
-            Err(_) => score.missing += 1,
+        match endpoint.record_if_heard(stand.connection, AFTERMATH).await {
+            Some(record) => score.add(&record, &judge(Some(sent(stand)), &record)),
+            None => score.missing += 1,
         }
     }
     setup.finish(endpoint, score).await
@@ -62,9 +62,9 @@ pub(crate) async fn gateway(setup: &Setup, load: &Load, pid: Pid) -> anyhow::Res
     let mut score = Score { connections: load.connections, ..Score::default() };
     while let Some(record) = called(&mut calls, &mut score).await {
         score.add(&record, &judge(None, &record));
-        match timeout(AFTERMATH, endpoint.record(record.label.connection)).await {
-            Ok(record) => score.add(&record, &judge(None, &record)),
-            Err(_) => score.missing += 1,
+        match endpoint.record_if_heard(record.label.connection, AFTERMATH).await {
+            Some(record) => score.add(&record, &judge(None, &record)),
+            None => score.missing += 1,
         }
     }
     setup.finish(endpoint, score).await

@@ -9,6 +9,7 @@ mod query;
 mod told;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -42,6 +43,8 @@ pub struct Administered {
     pub orders: mpsc::Sender<Order>,
     /// How the stream of configuration is; `None` if there is none.
     pub control: Option<watch::Receiver<Arc<Value>>>,
+    /// How many workers hang; see [`serve_health`](crate::serve_health).
+    pub hanging: Arc<AtomicU64>,
     /// The user of the process: it and root may change something through a unix socket.
     pub owner: u32,
 }
@@ -140,7 +143,7 @@ impl Administered {
         let told = match path {
             Path::Help => return text(StatusCode::OK, help()),
             Path::Ready => return health::ready_or_not(self.gateway.phase()),
-            Path::Live => return health::live(),
+            Path::Live => return health::live_or_not(self.hanging.load(Ordering::Relaxed)),
             Path::Overview => told::overview(&self.gateway, &self.build),
             Path::Services => {
                 told::services(&self.gateway.services(query.after.as_deref().unwrap_or_default(), most), most)

@@ -11,5 +11,5 @@ mod pages;
 pub use api::{Administered, Confirmed, DrainOrdered, Order, Reloaded, serve_admin};
 pub use health::serve_health;
 pub use http::Listener;
-pub use metrics::{Build, Metrics, MetricsError, Update, Watched, serve_metrics};
+pub use metrics::{Build, Counted, Metrics, MetricsError, Update, Watched, serve_metrics};
 pub use pages::{Page, serve_pages};

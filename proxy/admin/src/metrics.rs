@@ -62,8 +62,21 @@ pub struct Build {
 pub struct Watched {
     /// The gateway.
     pub gateway: Handle,
+    /// What the process around it counts.
+    pub counted: Box<dyn Fn() -> Counted + Send + Sync>,
+}
+
+/// What the process around a gateway counts, as of now.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counted {
     /// How many lines of the access log were lost so far.
-    pub access_log_dropped: Box<dyn Fn() -> u64 + Send + Sync>,
+    pub access_log_dropped: u64,
+    /// How many events were lost so far.
+    pub events_dropped: u64,
+    /// How often the wall clock has jumped so far.
+    pub clock_jumps: u64,
+    /// How many workers hang.
+    pub workers_hanging: u64,
 }
 
 /// What became of something that was read anew.

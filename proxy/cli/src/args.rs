@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use landbridge_core::spiffe::SpiffeId;
@@ -60,6 +61,9 @@ pub(crate) struct Run {
     /// Worker threads; overrides runtime.workers.
     #[arg(long, value_name = "N", env = "LANDBRIDGE_WORKERS", visible_alias = "concurrency")]
     pub(crate) workers: Option<std::num::NonZeroUsize>,
+    /// How long a worker may not come round, in a deadlock or an endless loop, before liveness fails.
+    #[arg(long, value_name = "TIME", env = "LANDBRIDGE_HANG_AFTER", default_value = "30s", value_parser = hang_after)]
+    pub(crate) hang_after: Duration,
     /// The event log's level or filter, such as "info" or "info,landbridge=debug"; overrides log.level.
     #[arg(long, value_name = "LEVEL", env = "LANDBRIDGE_LOG_LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -77,6 +81,14 @@ pub(crate) struct Run {
         default_value = "/dev/termination-log"
     )]
     pub(crate) termination_log: PathBuf,
+}
+
+fn hang_after(text: &str) -> Result<Duration, String> {
+    let patience = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if patience < Duration::from_secs(1) {
+        return Err("expected at least 1s".to_owned());
+    }
+    Ok(patience)
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -171,7 +183,7 @@ pub(crate) struct Probe {
     pub(crate) url: hyper::Uri,
     /// How long all of it may take.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
-    pub(crate) timeout: std::time::Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// Ask a running gateway to drain, as SIGTERM would, and wait for its end if that is wanted.
@@ -195,7 +207,7 @@ pub(crate) struct Drain {
         value_parser = humantime::parse_duration
     )]
     #[expect(clippy::option_option, reason = "whether to wait, and whether there is a limit")]
-    pub(crate) wait: Option<Option<std::time::Duration>>,
+    pub(crate) wait: Option<Option<Duration>>,
     /// Where it is administered: http://HOST:PORT or unix:/path.
     #[arg(
         long,

@@ -28,7 +28,7 @@ pub(crate) struct Events(Arc<Shared>);
 /// What whoever tells something shares with the writer.
 struct Shared {
     queue: Queue,
-    dropped: AtomicU64,
+    dropped: Arc<AtomicU64>,
 }
 
 /// Installs the subscriber of this process, and lets it tell of panics.
@@ -73,10 +73,15 @@ fn colours() -> bool {
 impl Events {
     fn start(target: Target) -> io::Result<Self> {
         let queue = Queue::new(CAPACITY, Duration::ZERO);
-        let shared = Arc::new(Shared { queue, dropped: AtomicU64::new(0) });
+        let shared = Arc::new(Shared { queue, dropped: Arc::default() });
         let writing = shared.clone();
         thread::Builder::new().name("event-log".to_owned()).spawn(move || write(&writing, target))?;
         Ok(Self(shared))
+    }
+
+    /// How many events were lost, from now on.
+    pub(crate) fn dropped(&self) -> Arc<AtomicU64> {
+        self.0.dropped.clone()
     }
 }
 

@@ -4,16 +4,19 @@ mod control;
 mod last_words;
 mod progress;
 
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::{Context, anyhow, bail};
 use landbridge::config::EventFormat;
 use landbridge::{Bound, Drain, Drained, Gateway, Inputs, Worker};
-use landbridge_admin::{Administered, Metrics, Update, Watched, serve_admin, serve_health, serve_metrics};
+use landbridge_admin::{
+    Administered, Counted, Metrics, Update, Watched, serve_admin, serve_health, serve_metrics,
+};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,13 +24,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::access_log::AccessLog;
 use crate::args::{LogFormat, Run};
 use crate::banner::Listening;
+use crate::clock::Clock;
 use crate::harden::harden;
+use crate::inherit::inherited;
 use crate::listen::{listen, listen_for};
 use crate::load::{Complaint, Loaded, load};
 use crate::observers::Observers;
 use crate::signals::{Request, Signals};
 use crate::stream::{Stream, begin};
 use crate::watch::Watch;
+use crate::watchdog::{Pulse, Watchdog};
 use crate::{banner, logging, version};
 
 use self::control::{Control, stop};
@@ -38,6 +44,7 @@ const ORDERS: usize = 16;
 
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let hardening = harden();
+    let inherited = inherited()?;
     draw()?;
     let mut loaded = match load(&arguments.config) {
         Ok(loaded) => loaded,
@@ -50,7 +57,7 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         None => log.format,
     };
     // Dropped last, so that what is told on the way out is read.
-    let _events = logging::install(arguments.log_level.as_deref().unwrap_or(&log.level), format)?;
+    let events = logging::install(arguments.log_level.as_deref().unwrap_or(&log.level), format)?;
     hardening.tell();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -60,11 +67,16 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
 
     // The control runtime: signals, reloads, health. Connections live on the workers' own.
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let words = runtime.block_on(serve(arguments, loaded))?;
+    let words = runtime.block_on(serve(arguments, loaded, inherited, events.dropped()))?;
     Ok(if arguments.strict_exit && words.cut > 0 { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 
-async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
+async fn serve(
+    arguments: &Run,
+    loaded: Loaded,
+    inherited: Vec<net::TcpListener>,
+    events_dropped: Arc<AtomicU64>,
+) -> anyhow::Result<LastWords> {
     let process = loaded.config.process.clone();
     let node = &loaded.config.gateway.node;
     let access_log = AccessLog::open(&process.log, node).context("cannot start the access log")?;
@@ -90,15 +102,24 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     let (health, health_address) = bind(process.health, "health").await?;
     let (scrapes, metrics_address) = bind(process.metrics, "metrics").await?;
     let (admin, admin_place) = listen_for("administration", &process.admin).await?;
-    tokio::spawn(serve_health(health, gateway.clone()));
-    let lines = access_log.clone();
-    let watched = Watched { gateway: gateway.clone(), access_log_dropped: Box::new(move || lines.dropped()) };
+    let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new)).unwrap_or_else(cores);
+    let (watchdog, pulses) = Watchdog::new(workers, arguments.hang_after);
+    let (hanging, clock) = (watchdog.hanging(), Clock::new());
+    tokio::spawn(serve_health(health, gateway.clone(), hanging.clone()));
+    let (lines, jumps, hung) = (access_log.clone(), clock.jumps(), hanging.clone());
+    let counted = move || Counted {
+        access_log_dropped: lines.dropped(),
+        events_dropped: events_dropped.load(Ordering::Relaxed),
+        clock_jumps: jumps.load(Ordering::Relaxed),
+        workers_hanging: hung.load(Ordering::Relaxed),
+    };
+    let watched = Watched { gateway: gateway.clone(), counted: Box::new(counted) };
     tokio::spawn(serve_metrics(scrapes, metrics.clone(), watched));
     let (orders, ordered) = mpsc::channel(ORDERS);
     let owner = rustix::process::geteuid().as_raw();
     let told = stream.as_ref().map(|stream| stream.told.clone());
     let administered =
-        Administered { gateway: gateway.clone(), build: version::BUILD, orders, control: told, owner };
+        Administered { gateway: gateway.clone(), build: version::BUILD, orders, control: told, hanging, owner };
     tokio::spawn(serve_admin(admin, administered));
 
     if let Some(stream) = &stream
@@ -108,11 +129,12 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
         access_log.close();
         return Ok(LastWords::default());
     }
-    let bound = unbound.bind().await?;
+    let bound = bound(unbound, inherited).await?;
     let addresses = bound.local_addrs().to_vec();
-    let workers = arguments.workers.or(process.workers.and_then(NonZeroUsize::new));
     let stopping = watch::Sender::new(None);
-    let finished = spawn_workers(bound, workers.unwrap_or_else(cores), &stopping)?;
+    let finished = spawn_workers(bound, pulses, &stopping)?;
+    tokio::spawn(watchdog.run());
+    tokio::spawn(clock.run());
 
     let files = Watch::start(loaded.units, loaded.credentials);
     let files = files.context("cannot watch the certificates")?;
@@ -131,6 +153,15 @@ async fn serve(arguments: &Run, loaded: Loaded) -> anyhow::Result<LastWords> {
     leave(&arguments.termination_log, &words);
     access_log.close();
     Ok(words)
+}
+
+/// Listens, with the sockets that were passed on where there are any.
+async fn bound(gateway: Gateway, inherited: Vec<std::net::TcpListener>) -> anyhow::Result<Bound> {
+    if inherited.is_empty() {
+        return Ok(gateway.bind().await?);
+    }
+    tracing::info!(sockets = inherited.len(), "listening sockets were passed on; listener.address is not used");
+    Ok(gateway.adopt(inherited).await?)
 }
 
 /// Waits until there is a complete configuration; false if the process is asked to end before.
@@ -165,19 +196,22 @@ async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<(TcpListener, S
     Ok((listener, address))
 }
 
-/// Starts one thread with a runtime of its own per worker; resolves when the last has drained.
+/// Starts one thread with a runtime of its own per worker, each with its pulse; resolves when the last has drained.
 fn spawn_workers(
     bound: Bound,
-    count: NonZeroUsize,
+    pulses: Vec<Pulse>,
     stopping: &watch::Sender<Option<Drain>>,
 ) -> anyhow::Result<oneshot::Receiver<Drained>> {
+    let count = NonZeroUsize::new(pulses.len()).context("no worker was asked for")?;
     let mut threads = Vec::new();
-    for (index, worker) in bound.workers(count)?.into_iter().enumerate() {
+    for (index, (worker, pulse)) in bound.workers(count)?.into_iter().zip(pulses).enumerate() {
         let stopping = stopping.subscribe();
         let (hand, handed) = std::sync::mpsc::channel();
         let thread = thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || handed.recv().map(|runtime| work(&runtime, worker, stopping)).unwrap_or_default())
+            .spawn(move || {
+                handed.recv().map(|runtime| work(&runtime, worker, &pulse, stopping)).unwrap_or_default()
+            })
             .context("cannot start a worker's thread")?;
         threads.push(thread);
         // Made once there is a thread to take it: here, within another, a runtime can't be dropped.
@@ -196,8 +230,19 @@ fn spawn_workers(
     Ok(finished)
 }
 
-fn work(runtime: &Runtime, worker: Worker, stopping: watch::Receiver<Option<Drain>>) -> Drained {
-    runtime.block_on(worker.run(stop(stopping)))
+fn work(
+    runtime: &Runtime,
+    worker: Worker,
+    pulse: &Pulse,
+    stopping: watch::Receiver<Option<Drain>>,
+) -> Drained {
+    runtime.block_on(async {
+        let (drained, never) = (worker.run(stop(stopping)), pulse.beat());
+        tokio::select! {
+            drained = drained => drained,
+            never = never => never,
+        }
+    })
 }
 
 pub(crate) fn refusal(complaints: &[Complaint]) -> String {

@@ -91,6 +91,9 @@ impl Admission {
     }
 }
 
+/// A connection's share of what its source may have.
+pub(crate) type Share<'a> = Count<'a, Source>;
+
 /// The shares of limits that a connection has once it is known who makes it, and whom it is for.
 pub(crate) struct Held<'a> {
     _service: Count<'a, Arc<str>>,

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::admission::{Held, Share};
 use crate::expiry;
 use crate::handshake::{self, Chosen};
 use crate::proxy_protocol;
@@ -24,7 +26,7 @@ use crate::registry::{Ending, Live, Registered, Standing};
 use crate::rendezvous;
 use crate::shared::Shared;
 use crate::updates;
-use crate::upstream::{self, Opening};
+use crate::upstream::{self, Connected, Opening};
 
 /// A connection that was admitted.
 pub(crate) struct Accepted {
@@ -56,18 +58,14 @@ pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
         Err(refusal) if refusal.reason == Reason::Probe => record.probe(),
         Err(refusal) => {
             record.finish(refusal.reason, refusal.error);
-            refusal.farewell.say().await;
+            Box::pin(refusal.farewell.say()).await;
         }
     }
     drop(registered);
     drop(admission);
 }
 
-/// The steps, in order: who the load balancer says it is, hello, snapshot, route, handshake, permit,
-/// connect, splice.
-///
-/// No step can be skipped: `connect` takes the permit that only a policy makes, and the policy takes the
-/// caller that only a verified handshake or a passed-through service has.
+/// Opens the connection to its endpoint, and lets bytes flow until both sides have ended.
 async fn story(
     shared: &Arc<Shared>,
     registered: &Registered<'_>,
@@ -75,9 +73,39 @@ async fn story(
     record: &mut Record,
 ) -> Result<Ended, Refusal> {
     let live = &*registered.live;
+    // What it takes to come so far is given back before bytes flow: a connection is idle for most of its life.
+    let opened = Box::pin(open(shared, registered, tcp, record)).await?;
+    let cut = pin!(cut(live, opened.ends));
+    Ok(duplex(opened.downstream, opened.upstream.side, &opened.options, &live.tally, cut).await)
+}
+
+/// A connection whose both sides are there, and what it has its share of.
+struct Opened<'a> {
+    downstream: Side,
+    /// With it, the endpoint's count of connections.
+    upstream: Connected,
+    options: Options<'a>,
+    /// When the caller's certificate ends it.
+    ends: Option<Instant>,
+    _share: Share<'a>,
+    _held: Held<'a>,
+}
+
+/// The steps, in order: who the load balancer says it is, hello, snapshot, route, handshake, permit,
+/// connect.
+///
+/// No step can be skipped: `connect` takes the permit that only a policy makes, and the policy takes the
+/// caller that only a verified handshake or a passed-through service has.
+async fn open<'a>(
+    shared: &'a Arc<Shared>,
+    registered: &Registered<'_>,
+    tcp: TcpStream,
+    record: &mut Record,
+) -> Result<Opened<'a>, Refusal> {
+    let live = &*registered.live;
     let behind = proxy_protocol::announced(shared, &tcp, record).await?;
     live.come_from(record.client());
-    let _share = shared.admission.sources.add(&record.source().into()).map_err(Refusal::reset)?;
+    let share = shared.admission.sources.add(&record.source().into()).map_err(Refusal::reset)?;
     let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;
 
     let generation = shared.current.load_full();
@@ -110,7 +138,7 @@ async fn story(
         .check(&caller)
         .map_err(|denied| Refusal::reset(Reason::Denied).because(denied.to_string()))?;
     record.note(|outcome| outcome.would_deny = permit.would_deny());
-    let _held = match shared.admission.hold(&service.name, &caller) {
+    let held = match shared.admission.hold(&service.name, &caller) {
         Ok(held) => held,
         Err(reason) => return Err(downstream.refuse(Refusal::reset(reason))),
     };
@@ -130,9 +158,8 @@ async fn story(
     };
 
     live.begin_splice(upstream.took);
-    let options = options(shared, service);
-    let cut = cut(live, ends);
-    Ok(duplex(downstream.into_side(), upstream.side, &options, &live.tally, cut).await)
+    let (downstream, options) = (downstream.into_side(), options(shared, service));
+    Ok(Opened { downstream, upstream, options, ends, _share: share, _held: held })
 }
 
 /// Tells, for who looks for it, by which grant a caller was let in.
@@ -210,6 +237,8 @@ fn options<'a>(shared: &'a Shared, service: &Service) -> Options<'a> {
             MissingCloseNotify::Fin => landbridge_splice::MissingCloseNotify::Fin,
         },
         lean: Some(shared.pressure.lean()),
+        pipes: Some(&shared.pipes),
+        buffers: Some(&shared.buffers),
     }
 }
 
@@ -239,4 +268,21 @@ fn tell(live: &Live, ended: Ended) -> (Reason, Option<String>) {
         _ => None,
     };
     (reason, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of the future that `_make` makes.
+    fn size_of_future<A, B, F: Future>(_make: impl FnOnce(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_s_task_is_small() {
+        // Each idle connection has it. Who makes it grow should know.
+        let bytes = size_of_future(run);
+        assert!(bytes <= 2048, "{bytes} bytes");
+    }
 }

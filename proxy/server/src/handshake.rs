@@ -70,18 +70,37 @@ pub(crate) async fn hello(
 
 async fn read_hello(tcp: &TcpStream, behind: &[u8], reader: &mut HelloReader) -> Result<Hello, Refusal> {
     let mut fed = reader.feed(behind).map_err(broken)?;
-    let mut piece = [0; 2048];
     loop {
         if let Some(hello) = fed {
             return Ok(hello);
         }
-        let count = match read_some(tcp, &mut piece).await {
-            Ok(count) if count > 0 => count,
-            _ if reader.is_empty() => return Err(Refusal::reset(Reason::Probe)),
-            Ok(_) => return Err(Refusal::reset(Reason::HandshakeClosed)),
+        fed = match feed_some(tcp, reader).await {
+            Ok(fed) => fed.map_err(broken)?,
+            Err(_) if reader.is_empty() => return Err(Refusal::reset(Reason::Probe)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(Refusal::reset(Reason::HandshakeClosed));
+            }
             Err(error) => return Err(Refusal::reset(Reason::HandshakeReset).because(error.to_string())),
         };
-        fed = reader.feed(piece.get(..count).unwrap_or_default()).map_err(broken)?;
+    }
+}
+
+/// Feeds the reader with what has come.
+///
+/// The bytes are on the stack only while they are read: a connection that is silent has no room for them.
+async fn feed_some(
+    tcp: &TcpStream,
+    reader: &mut HelloReader,
+) -> io::Result<Result<Option<Hello>, HelloError>> {
+    loop {
+        tcp.readable().await?;
+        let mut piece = [0; 2048];
+        match tcp.try_read(&mut piece) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => return Ok(reader.feed(piece.get(..count).unwrap_or_default())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

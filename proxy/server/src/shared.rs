@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use landbridge_core::Reason;
 use landbridge_core::config::GatewayConfig;
+use landbridge_splice::{Buffers, Pipes};
 use tokio::sync::{Semaphore, watch};
 
 use crate::admission::Admission;
@@ -33,6 +34,10 @@ pub(crate) struct Shared {
     /// What limits there are beside the one on connections.
     pub(crate) admission: Admission,
     pub(crate) pressure: Pressure,
+    /// What passthrough is spliced through.
+    pub(crate) pipes: Pipes,
+    /// What the large buffers of all connections come out of.
+    pub(crate) buffers: Buffers,
     /// How memory is measured, where there is a limit.
     pub(crate) meter: Option<Meter>,
     pub(crate) counters: Counters,
@@ -61,6 +66,8 @@ impl Shared {
             connections: Arc::new(Semaphore::new(capacity.connections)),
             admission: Admission::new(&capacity, &config.limits),
             pressure: Pressure::default(),
+            pipes: Pipes::new(capacity.pipes),
+            buffers: Buffers::of(capacity.buffers),
             meter: Meter::of(&config.limits),
             counters: Counters::default(),
             phase: AtomicU8::default(),

@@ -30,30 +30,33 @@ use crate::{Cut, Options, Tally};
 ///
 /// # Panics
 /// Outside a tokio runtime with time and I/O enabled.
-pub async fn duplex(
-    downstream: Side,
-    upstream: Side,
+pub fn duplex(
+    mut downstream: Side,
+    mut upstream: Side,
     options: &Options<'_>,
     tally: &Tally,
     cut: impl Future<Output = Cut>,
-) -> Ended {
-    let mut cut = pin!(cut);
-    let mut pair = Pair::new(downstream, upstream);
-    let terms = Terms { missing_close_notify: options.missing_close_notify, tally, lean: options.lean };
-    let stop = match pair.arm_reset() {
-        Ok(()) => run(&mut pair, options, &terms, cut.as_mut()).await,
-        Err(cause) => Stop::Cause(cause),
-    };
-    let patience = Patience { flush: options.flush, budget: None };
-    match stop {
-        Stop::Cause(Cause::Clean) => pair.close(),
-        Stop::Cause(cause) => wind_down(pair, cause, patience, &terms, Some(cut)).await,
-        // Dropping the pair resets both sides.
-        Stop::Cut(Cut::Now) => pair.summary(Cause::Cut),
-        Stop::Cut(Cut::Flush(budget)) => {
-            let patience = Patience { budget: Some(budget), ..patience };
-            let no_more = None::<Pin<&mut Pending<Cut>>>;
-            wind_down(pair, Cause::Cut, patience, &terms, no_more).await
+) -> impl Future<Output = Ended> {
+    downstream.share(options.buffers);
+    upstream.share(options.buffers);
+    // Made out here, so that the future has room for the sides once and not twice.
+    let mut pair = Pair::new(downstream, upstream, options.pipes);
+    async move {
+        let mut cut = pin!(cut);
+        let terms = Terms { missing_close_notify: options.missing_close_notify, tally, lean: options.lean };
+        let stop = run(&mut pair, options, &terms, cut.as_mut()).await;
+        let patience = Patience { flush: options.flush, budget: None };
+        // Boxed, since all the time before that it would be room that nobody uses.
+        match stop {
+            Stop::Cause(Cause::Clean) => pair.close(),
+            Stop::Cause(cause) => Box::pin(wind_down(pair, cause, patience, &terms, Some(cut))).await,
+            // Dropping the pair resets both sides.
+            Stop::Cut(Cut::Now) => pair.summary(Cause::Cut),
+            Stop::Cut(Cut::Flush(budget)) => {
+                let patience = Patience { budget: Some(budget), ..patience };
+                let no_more = None::<Pin<&mut Pending<Cut>>>;
+                Box::pin(wind_down(pair, Cause::Cut, patience, &terms, no_more)).await
+            }
         }
     }
 }
@@ -70,6 +73,9 @@ async fn run(
     terms: &Terms<'_>,
     mut cut: Pin<&mut impl Future<Output = Cut>>,
 ) -> Stop {
+    if let Err(cause) = pair.arm_reset() {
+        return Stop::Cause(cause);
+    }
     let sleep = pin!(timer::unset());
     let mut timer = Timer::new(options, sleep);
     poll_fn(|cx| {
@@ -85,7 +91,11 @@ async fn run(
             timer.progressed();
         }
         timer.note(pair.phase(), pair.reading());
-        timer.poll(cx, &pair.downstream, &pair.upstream).map(Stop::Cause)
+        let limit = timer.poll(cx, &pair.downstream, &pair.upstream);
+        if timer.take_look() {
+            pair.settle();
+        }
+        limit.map(Stop::Cause)
     })
     .await
 }

@@ -67,13 +67,13 @@ impl Half {
             if terms.lean.is_some_and(|lean| lean.load(Ordering::Relaxed)) {
                 source.stay_small();
             }
+            source.read_as_taken(sink);
             let fetched = ready!(source.poll_fetch(cx, terms.missing_close_notify));
             match fetched.map_err(|fault| fault.at(self.from))? {
                 Fetched::Bytes => {
-                    let accepted = sink.poll_accept(cx, source.chunk());
-                    self.blocked = accepted.is_pending();
-                    let count = ready!(accepted).map_err(|fault| fault.at(self.from.opposite()))?;
-                    source.consume(count);
+                    let taken = sink.poll_take(cx, source);
+                    self.blocked = taken.is_pending();
+                    let count = ready!(taken).map_err(|fault| fault.at(self.from.opposite()))?;
                     terms.tally.add(self.from, count);
                     self.moved = true;
                     turn += count;

@@ -6,8 +6,9 @@
 //! side, FIN on a plain one). Every other end reaches the other side as RST, after the bytes already accepted
 //! were acknowledged by its TCP. Acknowledged doesn't mean read by the application: no TCP proxy can know that.
 //!
-//! Where to read: `duplex.rs` is the story, `pair.rs` both sides of it, `half.rs` one direction, `side.rs` what a direction needs from a
-//! side, `eof.rs` the proof that a FIN is allowed, `ending.rs` every end that isn't clean.
+//! Where to read: `duplex.rs` is the story, `pair.rs` both sides of it, `half.rs` one direction, `side.rs` what a direction
+//! needs from a side, `pipe.rs` how bytes get from one socket to the other without coming here, `eof.rs` the proof that a
+//! FIN is allowed, `ending.rs` every end that isn't clean.
 
 mod duplex;
 mod ended;
@@ -16,6 +17,7 @@ mod eof;
 mod half;
 mod options;
 mod pair;
+mod pipe;
 mod pool;
 mod side;
 #[expect(unsafe_code, reason = "the one file that may talk to the kernel past what safe crates offer")]
@@ -26,6 +28,8 @@ mod timer;
 pub use duplex::duplex;
 pub use ended::{Cause, End, Ended};
 pub use options::{Cut, MissingCloseNotify, Options};
+pub use pipe::Pipes;
+pub use pool::Buffers;
 pub use side::Side;
 pub use sys::{arm_reset, disarm_reset, unacknowledged};
 pub use tally::Tally;

@@ -3,6 +3,8 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::{Buffers, Pipes};
+
 /// What a bare FIN from a TLS side, one without close_notify, means for the other side.
 ///
 /// RFC 8446 §6.1 calls it a possible truncation attack; some clients never send close_notify all the same.
@@ -27,8 +29,12 @@ pub struct Options<'a> {
     pub flush: Option<Duration>,
     /// What a bare FIN from a TLS side means, downstream and upstream alike. Default: truncated.
     pub missing_close_notify: MissingCloseNotify,
-    /// While it is true, no large buffers are taken: memory is short. Default: never.
+    /// While it is true, no large buffers and no pipes are taken: memory is short. Default: never.
     pub lean: Option<&'a AtomicBool>,
+    /// Where both sides are plain, much data goes through these by splice(2). Default: none, all is copied.
+    pub pipes: Option<&'a Pipes>,
+    /// What large buffers come out of, shared with other connections. Default: no bound.
+    pub buffers: Option<&'a Buffers>,
 }
 
 impl Default for Options<'_> {
@@ -40,6 +46,8 @@ impl Default for Options<'_> {
             flush: Some(Duration::from_secs(30)),
             missing_close_notify: MissingCloseNotify::default(),
             lean: None,
+            pipes: None,
+            buffers: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
+use crate::Pipes;
 use crate::ended::{Cause, End, Ended};
 use crate::half::{Half, Terms};
 use crate::side::Side;
@@ -19,7 +20,11 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) fn new(downstream: Side, upstream: Side) -> Self {
+    pub(crate) fn new(mut downstream: Side, mut upstream: Side, pipes: Option<&Pipes>) -> Self {
+        if let Some(pipes) = pipes {
+            downstream.allow_pipes(&upstream, pipes);
+            upstream.allow_pipes(&downstream, pipes);
+        }
         Self { downstream, upstream, forth: Half::new(End::Downstream), back: Half::new(End::Upstream) }
     }
 
@@ -60,6 +65,12 @@ impl Pair {
     pub(crate) fn take_progress(&mut self) -> bool {
         let received = self.downstream.take_received() | self.upstream.take_received();
         received | self.forth.take_moved() | self.back.take_moved()
+    }
+
+    /// Moves what nobody takes out of large buffers.
+    pub(crate) fn settle(&mut self) {
+        self.downstream.settle();
+        self.upstream.settle();
     }
 
     pub(crate) fn reading(&self) -> Reading {

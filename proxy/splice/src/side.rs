@@ -5,13 +5,13 @@ mod socket;
 mod tls;
 
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::net::TcpStream;
 
 use crate::ended::Fault;
 use crate::eof::{CleanEof, Health};
-use crate::{MissingCloseNotify, sys};
+use crate::{Buffers, MissingCloseNotify, Pipes, sys};
 use plain::Plain;
 use socket::Socket;
 use tls::Tls;
@@ -30,7 +30,7 @@ enum Kind {
 /// What a side has to offer next.
 #[derive(Debug)]
 pub(crate) enum Fetched {
-    /// [`Side::chunk`] has bytes.
+    /// It holds bytes, which [`Side::poll_take`] hands on.
     Bytes,
     /// It ended cleanly and all of it was consumed.
     Clean(CleanEof),
@@ -73,9 +73,9 @@ impl Side {
         Self(Kind::Tls(Box::new(Tls::new(Socket::new(tcp), connection.into()))))
     }
 
-    /// Fetches until there are bytes in [`Self::chunk`] or the side has ended.
+    /// Fetches until there are bytes for [`Self::poll_take`] or the side has ended.
     ///
-    /// While pending it holds no buffer; the waker is registered with the socket.
+    /// While pending it holds no buffer and no pipe; the waker is registered with the socket.
     pub(crate) fn poll_fetch(
         &mut self,
         cx: &mut Context<'_>,
@@ -87,27 +87,36 @@ impl Side {
         }
     }
 
-    /// The bytes that were fetched; [`Self::consume`] takes them away.
-    pub(crate) fn chunk(&mut self) -> &[u8] {
-        match &mut self.0 {
-            Kind::Plain(plain) => plain.chunk(),
-            Kind::Tls(tls) => tls.chunk(),
+    /// Lets what comes from this side go to `sink` through pipes, if neither has TLS to do in between.
+    pub(crate) fn allow_pipes(&mut self, sink: &Self, pipes: &Pipes) {
+        if let (Kind::Plain(source), Kind::Plain(_)) = (&mut self.0, &sink.0) {
+            source.allow_pipes(pipes);
         }
     }
 
-    pub(crate) fn consume(&mut self, count: usize) {
-        match &mut self.0 {
-            Kind::Plain(plain) => plain.consume(count),
-            Kind::Tls(tls) => tls.consume(count),
+    /// Takes some of what `source` has fetched for this side's peer, and says how much. It may stay queued inside
+    /// until [`Self::poll_flush`].
+    pub(crate) fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut Self,
+    ) -> Poll<Result<usize, Fault>> {
+        let accepted = match (&mut self.0, &mut source.0) {
+            (Kind::Plain(sink), Kind::Plain(source)) => {
+                return sink.poll_take(cx, source).map_err(Fault::Io);
+            }
+            (Kind::Plain(sink), Kind::Tls(source)) => {
+                sink.socket.poll_write(cx, source.chunk()).map_err(Fault::Io)
+            }
+            (Kind::Tls(sink), Kind::Plain(source)) => sink.poll_accept(cx, source.chunk()),
+            (Kind::Tls(sink), Kind::Tls(source)) => sink.poll_accept(cx, source.chunk()),
+        };
+        let count = ready!(accepted)?;
+        match &mut source.0 {
+            Kind::Plain(source) => source.consume(count),
+            Kind::Tls(source) => source.consume(count),
         }
-    }
-
-    /// Takes some of `bytes` for this side's peer. They may stay queued inside until [`Self::poll_flush`].
-    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Fault>> {
-        match &mut self.0 {
-            Kind::Plain(plain) => plain.socket.poll_write(cx, bytes).map_err(Fault::Io),
-            Kind::Tls(tls) => tls.poll_accept(cx, bytes),
-        }
+        Poll::Ready(Ok(count))
     }
 
     /// Hands everything queued inside to the kernel.
@@ -133,9 +142,32 @@ impl Side {
         self.socket_mut().take_received()
     }
 
-    /// Lets the next read take no large buffer.
+    /// Lets the next read take no large buffer and no pipe.
     pub(crate) fn stay_small(&mut self) {
-        self.socket_mut().stay_small();
+        match &mut self.0 {
+            Kind::Plain(plain) => plain.stay_small(),
+            Kind::Tls(tls) => tls.socket.stay_small(),
+        }
+    }
+
+    /// Lets the next read take a large buffer only if the peer behind `sink` has taken what came before.
+    pub(crate) fn read_as_taken(&mut self, sink: &mut Self) {
+        if self.socket().is_hungry() && !sink.socket_mut().earns() {
+            self.socket_mut().stay_small();
+        }
+    }
+
+    /// Takes large buffers out of this budget.
+    pub(crate) fn share(&mut self, buffers: Option<&Buffers>) {
+        self.socket_mut().buffers = buffers.cloned();
+    }
+
+    /// Moves what nobody takes out of large buffers.
+    pub(crate) fn settle(&mut self) {
+        match &mut self.0 {
+            Kind::Plain(plain) => plain.settle(),
+            Kind::Tls(tls) => tls.settle(),
+        }
     }
 
     /// From now on reads no more than `inflow` allows; what it then yields ends as drained, never as clean.

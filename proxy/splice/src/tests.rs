@@ -4,6 +4,7 @@ mod bulk;
 mod cuts;
 mod ends;
 mod kit;
+mod pipes;
 mod pool;
 mod random;
 mod timers;

@@ -68,6 +68,8 @@ pub(crate) struct Timer<'a> {
     reading: Reading,
     /// The sleep fires for a look at the sockets, at the latest.
     looking: bool,
+    /// It has fired since somebody asked.
+    looked: bool,
     /// A limit has passed, as far as is known yet.
     doubted: bool,
     last_progress: Instant,
@@ -91,6 +93,7 @@ impl<'a> Timer<'a> {
             phase: Phase::FLOWING,
             reading: Reading::Both,
             looking: false,
+            looked: false,
             doubted: false,
             last_progress: now,
             acknowledged: 0,
@@ -121,6 +124,7 @@ impl<'a> Timer<'a> {
     /// Ready with the cause once a limit has passed without progress, or a look at the sockets found an error.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, downstream: &Side, upstream: &Side) -> Poll<Cause> {
         while self.sleep.as_mut().poll(cx).is_ready() {
+            self.looked = true;
             for (end, side) in [(End::Downstream, downstream), (End::Upstream, upstream)] {
                 if let Some(error) = side.take_error() {
                     return Poll::Ready(Cause::of_io(end, error));
@@ -144,6 +148,11 @@ impl<'a> Timer<'a> {
             self.note(self.phase, self.reading);
         }
         Poll::Pending
+    }
+
+    /// Whether it has looked at the sockets since the last call: some side wasn't read for as long as that takes.
+    pub(crate) fn take_look(&mut self) -> bool {
+        std::mem::take(&mut self.looked)
     }
 
     fn look(&self) -> Duration {

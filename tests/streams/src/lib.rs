@@ -35,4 +35,4 @@ pub use scenario::Scenario;
 pub use score::{Count, Score};
 pub use seen::Seen;
 pub use stream::{Label, Way};
-pub use tls::{client_config, hello_config, server_config};
+pub use tls::{client_config, client_config_of, hello_config, server_config};

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use crate::judge::judge;
 use crate::plan::Plans;
@@ -123,7 +122,7 @@ pub async fn exchange_one(
         return score;
     };
     // What the gateway has queued may come much later than the client's end, above all on a busy machine.
-    let server = timeout(caller.patience, endpoint.record(connection)).await.ok();
+    let server = endpoint.record_if_heard(connection, caller.patience).await;
     score.add(&client, &judge(server.as_ref().map(Record::sent), &client));
     match server {
         Some(server) => score.add(&server, &judge(Some(client.sent()), &server)),

@@ -121,6 +121,11 @@ impl Scenario {
         !matches!(self, Self::ClientKilled | Self::EndpointKilled | Self::GatewayKilled | Self::Idle)
     }
 
+    /// Whether streams are cut in it at a byte of chance, by one of their ends.
+    pub fn cuts_at_random(self) -> bool {
+        !self.is_peaceful() && !self.is_queued() && !matches!(self, Self::GatewayKilled | Self::Idle)
+    }
+
     /// Whether one end waits for the other past the gateway, so that both must be in one process.
     pub fn is_queued(self) -> bool {
         matches!(self, Self::ClientBareFinQueued | Self::ClientResetQueued | Self::EndpointResetQueued)
@@ -149,7 +154,7 @@ impl Scenario {
         let (long_client, long_endpoint) = (whole(4), whole(4));
         let cut = |plan: Plan, ending: Ending, rng: &mut Rng| {
             let plan = Plan { length: plan.length + 2000, ..plan };
-            plan.ending(ending, plan.length / 2 + rng.below(plan.length / 2))
+            plan.ending(ending, rng.below(plan.length))
         };
         let queue = |ending: Ending| Plan::clean(2 * QUEUE).ending(ending, QUEUE);
         let later = |plan: Plan| plan.reading(Reading::AfterOtherLeft);

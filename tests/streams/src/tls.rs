@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
     SignatureScheme,
@@ -19,7 +19,21 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 /// # Errors
 /// What is not PEM, or does not fit together.
 pub fn client_config(identity: Option<(&str, &str)>, roots: &str) -> Result<Arc<ClientConfig>, String> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = client_config_of(aws_lc_rs::default_provider(), identity, roots)?;
+    config.alpn_protocols = vec![b"istio".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The same with these algorithms and no others, and without a protocol inside; it resumes nothing.
+///
+/// # Errors
+/// What is not PEM, or does not fit together.
+pub fn client_config_of(
+    provider: CryptoProvider,
+    identity: Option<(&str, &str)>,
+    roots: &str,
+) -> Result<ClientConfig, String> {
+    let provider = Arc::new(provider);
     let mut anchors = RootCertStore::empty();
     for root in chain(roots)? {
         anchors.add(root).map_err(|error| format!("the CA's certificate: {error}"))?;
@@ -38,9 +52,8 @@ pub fn client_config(identity: Option<(&str, &str)>, roots: &str) -> Result<Arc<
             .map_err(|error| format!("the client's certificate and key: {error}"))?,
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"istio".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// For a client that says nothing in TLS but its ClientHello.

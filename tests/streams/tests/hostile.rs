@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use landbridge_streams::{
-    Board, Caller, Endpoint, Fault, Load, Mode, PACE, Plan, Plans, Reading, Record, Scenario, Score, Seen,
-    Verdict, exchange, exchange_one, hello_config, judge,
+    Board, Caller, Ending, Endpoint, Fault, Load, Mode, PACE, Plan, Plans, Reading, Record, Scenario, Score,
+    Seen, Verdict, exchange, exchange_one, hello_config, judge,
 };
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,16 +66,20 @@ struct Scene {
 
 impl Scene {
     async fn set(harm: Harm) -> Self {
+        Self::patient(harm, PATIENCE).await
+    }
+
+    async fn patient(harm: Harm, patience: Duration) -> Self {
         let board = Arc::new(Board::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = Arc::new(Endpoint::raw(listener, board.clone(), PATIENCE).unwrap());
+        let endpoint = Arc::new(Endpoint::raw(listener, board.clone(), patience).unwrap());
         let caller = Caller {
             gateway: relay(endpoint.address, harm).await,
             sni: ServerName::try_from("relay.example").unwrap(),
             mode: Mode::Raw,
             tls: hello_config().unwrap(),
             run: 7,
-            patience: PATIENCE,
+            patience,
             board,
         };
         Self { caller: Arc::new(caller), endpoint }
@@ -213,6 +217,20 @@ async fn a_fin_behind_a_truncated_stream_is_falsely_clean() {
         let (record, verdict) = scene.forth(1).await;
         assert_eq!((record.saw, record.fault, verdict), (Seen::Clean, None, Verdict::FalselyClean));
     }
+}
+
+#[tokio::test]
+async fn what_comes_late_is_not_lost_and_what_never_comes_is() {
+    // Much longer on its way than anybody is patient: the endpoint reads a little at a time.
+    let late = Scene::patient(|_, _| (), Duration::from_secs(1)).await;
+    let client = Plan::clean(8 * PACE + 2000).ending(Ending::Reset, 8 * PACE);
+    let plans = Plans { client, endpoint: Plan::clean(1000).reading(Reading::Slowly) };
+    let score = exchange_one(&late.caller, Some(&late.endpoint), 1, plans).await;
+    assert_eq!((score.missing, score.forth.thrown_away), (0, (0, 0)), "{score:?}");
+    let never = Scene::patient(|stream, _| stream.clear(), Duration::from_secs(1)).await;
+    let plans = Plans { client, endpoint: Plan::clean(1000) };
+    let score = exchange_one(&never.caller, Some(&never.endpoint), 1, plans).await;
+    assert_eq!((score.missing, score.forth.thrown_away.0), (1, 1), "{score:?}");
 }
 
 #[tokio::test]

@@ -60,7 +60,12 @@ impl Running {
 
     /// As [`start`](Self::start), by a command that the test has made.
     pub fn by(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::reading(command, Stdio::null())
+    }
+
+    /// As [`by`](Self::by), with a standard input.
+    pub fn reading(command: &mut Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (told, events) = channel();
         let ear = Ear::listening(child.stderr.take().unwrap(), told);

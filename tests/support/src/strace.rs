@@ -36,7 +36,7 @@ impl Strace {
     /// `--inject`. Calls are counted for each thread.
     pub fn starting(&self, rules: &[&str], program: &str, folder: &Path) -> Command {
         let mut command = self.tracing(rules, &numbered(folder, "trace"));
-        command.arg(program);
+        command.arg("-f").arg(program);
         command
     }
 
@@ -47,25 +47,24 @@ impl Strace {
     pub fn inject(&self, running: &Running, rules: &[&str], folder: &Path) -> Option<Injection> {
         let trace = numbered(folder, "trace");
         let mut command = self.tracing(rules, &trace);
-        command.arg("-p").arg(running.id().to_string());
-        let mut strace = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut errors = BufReader::new(strace.stderr.take().unwrap());
-        let mut said = String::new();
-        // One line for all threads that there are.
-        while !said.contains("attached") {
-            if errors.read_line(&mut said).unwrap() == 0 {
-                let _ = strace.wait();
-                let said = said.trim();
-                skip(&format!("strace cannot trace the gateway ({said}); to enable: run the tests as root"));
-                return None;
-            }
-        }
-        Some(Injection { strace, errors, trace })
+        command.arg("-f").arg("-p").arg(running.id().to_string());
+        attached(command, trace)
+    }
+
+    /// Holds up one thread, by its name, in its next call of this name: a worker that is stuck.
+    ///
+    /// `None` as with [`inject`](Self::inject).
+    pub fn hold(&self, running: &Running, thread: &str, call: &str, folder: &Path) -> Option<Injection> {
+        let trace = numbered(folder, "trace");
+        // In microseconds: longer than any test.
+        let mut command = self.tracing(&[&format!("{call}:delay_enter=3600000000")], &trace);
+        command.arg("-p").arg(thread_of(running, thread));
+        attached(command, trace)
     }
 
     fn tracing(&self, rules: &[&str], trace: &Path) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["-f", "-e", "signal=none", "-o"]).arg(trace);
+        command.args(["-e", "signal=none", "-o"]).arg(trace);
         let calls: Vec<&str> =
             rules.iter().map(|rule| rule.split_once(':').expect("a rule names calls").0).collect();
         command.arg("-e").arg(format!("trace={}", calls.join(",")));
@@ -74,6 +73,33 @@ impl Strace {
         }
         command
     }
+}
+
+/// Starts strace, and waits until it has attached.
+fn attached(mut command: Command, trace: PathBuf) -> Option<Injection> {
+    let mut strace = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut errors = BufReader::new(strace.stderr.take().unwrap());
+    let mut said = String::new();
+    // One line for all threads that there are.
+    while !said.contains("attached") {
+        if errors.read_line(&mut said).unwrap() == 0 {
+            let _ = strace.wait();
+            let said = said.trim();
+            skip(&format!("strace cannot trace the gateway ({said}); to enable: run the tests as root"));
+            return None;
+        }
+    }
+    Some(Injection { strace, errors, trace })
+}
+
+/// The number of a thread, by its name.
+fn thread_of(running: &Running, name: &str) -> String {
+    let threads = fs::read_dir(format!("/proc/{}/task", running.id())).unwrap();
+    let mut threads = threads.map(|thread| thread.unwrap());
+    let is_it =
+        |thread: &fs::DirEntry| fs::read_to_string(thread.path().join("comm")).unwrap().trim() == name;
+    let thread = threads.find(is_it).unwrap_or_else(|| panic!("no thread {name}"));
+    thread.file_name().into_string().unwrap()
 }
 
 impl Injection {

@@ -24,7 +24,7 @@ const PATHS: [(&str, Path, &str); 13] = [
     ("/help", Path::Help, "this list"),
     ("/healthz/ready", Path::Ready, "200 while it accepts and does not drain, else 503 and why"),
     ("/ready", Path::Ready, ""),
-    ("/healthz/live", Path::Live, "200 as long as it answers"),
+    ("/healthz/live", Path::Live, "200 as long as it answers and no worker hangs, else 503"),
     ("/live", Path::Live, ""),
     ("/api/v1/overview", Path::Overview, "how it is: phase, counts, limits, memory, drain"),
     (

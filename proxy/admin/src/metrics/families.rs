@@ -37,8 +37,16 @@ pub(crate) struct Families {
     pub(crate) snapshot_fails: Gauge,
     pub(crate) draining: Gauge,
     pub(crate) memory_pressure: Gauge,
-    pub(crate) log_dropped: Counter,
+    pub(crate) around: Around,
     pub(crate) overflow: Counter,
+}
+
+/// Handles to what the process around the gateway counts.
+pub(crate) struct Around {
+    pub(crate) workers_hanging: Gauge,
+    pub(crate) clock_jumps: Counter,
+    pub(crate) log_dropped: Counter,
+    pub(crate) events_dropped: Counter,
 }
 
 /// Handles to the metrics that Istio's proxies have too.
@@ -133,15 +141,36 @@ impl Families {
                 "landbridge_memory_pressure",
                 "How short memory is: 0 calm, 1 lean, 2 careful, 3 refusing, 4 shedding.",
             ))?,
-            log_dropped: all.counter(
-                ("landbridge_access_log_dropped_total", "Access-log lines that were lost, since their target did not take them."),
-            )?,
+            around: Around::register(all)?,
             overflow: all.counter(
                 ("landbridge_metric_series_overflow_total", "Connections counted under the label value other, since there were too many distinct ones."),
             )?,
         };
         all.process()?;
         Ok(families)
+    }
+}
+
+impl Around {
+    fn register(all: &mut Registry) -> Result<Self, MetricsError> {
+        Ok(Self {
+            workers_hanging: all.gauge((
+                "landbridge_workers_hanging",
+                "Workers that have not come round for so long that liveness fails.",
+            ))?,
+            clock_jumps: all.counter((
+                "landbridge_clock_jumps_total",
+                "How often the wall clock has moved by more than 10 s against the monotonic one.",
+            ))?,
+            log_dropped: all.counter((
+                "landbridge_access_log_dropped_total",
+                "Access-log lines that were lost, since their target did not take them.",
+            ))?,
+            events_dropped: all.counter((
+                "landbridge_events_dropped_total",
+                "Events that were lost, since standard error did not take them.",
+            ))?,
+        })
     }
 }
 

@@ -31,7 +31,11 @@ impl Metrics {
         families.draining.set(u64::from(gateway.phase() == Phase::Draining));
         families.memory_pressure.set(gateway.memory_level() as u64);
         families.handshakes_in_flight.set(u64::try_from(gateway.handshakes()).unwrap_or(u64::MAX));
-        families.log_dropped.follow((watched.access_log_dropped)());
+        let (counted, around) = ((watched.counted)(), &families.around);
+        around.log_dropped.follow(counted.access_log_dropped);
+        around.events_dropped.follow(counted.events_dropped);
+        around.clock_jumps.follow(counted.clock_jumps);
+        around.workers_hanging.set(counted.workers_hanging);
         self.read_endpoints(watched);
         self.read_certificates(&gateway.credentials());
     }

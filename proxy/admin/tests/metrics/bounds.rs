@@ -1,8 +1,9 @@
 //! Bounds: what strangers choose leaves no trace, and what there is much of shares a label value.
 
-use std::fmt::Write;
+use std::sync::Arc;
 
-use landbridge::Reason;
+use landbridge::service::EndpointSpec;
+use landbridge::{Desired, Reason, Service, Snapshot};
 use landbridge_testkit::client::{client_hello, raw};
 use landbridge_testkit::server::Server;
 use landbridge_testkit::world::World;
@@ -30,22 +31,20 @@ async fn names_that_strangers_make_up_leave_no_series() {
 #[tokio::test]
 async fn the_services_beyond_two_thousand_share_one_label_value_and_the_body_stays_small() {
     let endpoint = Server::nobody().await;
-    let mut services = String::new();
-    for number in 0..3000 {
-        write!(
-            services,
-            "[[service]]\nhost = \"s{number}.default.svc.cluster.local\"\nport = 80\n\
-             allow = [\"spiffe://cluster.local/*\"]\nendpoints = [{{ address = \"{endpoint}\" }}]\n"
-        )
-        .unwrap();
-    }
-    let scene = Scene::set(&services).await;
+    let services = (0..100_000).map(|number| Service {
+        endpoints: vec![EndpointSpec::at(endpoint)],
+        ..Service::terminate(&format!("s{number}.default.svc.cluster.local"), 80)
+    });
+    let scene = Scene::set("").await;
+    let services = Arc::new(Snapshot::new(services.collect()).unwrap());
+    scene.gateway.offer(Desired { services, credentials: scene.gateway.handle.credentials() });
+    scene.gateway.until("all services", |handle| !handle.services("", 1).is_empty()).await;
     for _ in 0..2 {
         let scrape = scene.scrape();
         assert_eq!(scrape.count("landbridge_route_endpoints", &[]), 2 * 2001);
         let other = ["service=\"other\"", "state=\"usable\""];
-        assert_eq!(scrape.sum("landbridge_route_endpoints", &other), 1000);
-        assert_eq!(scrape.sum("landbridge_route_endpoints", &[]), 3000);
+        assert_eq!(scrape.sum("landbridge_route_endpoints", &other), 98_000);
+        assert_eq!(scrape.sum("landbridge_route_endpoints", &[]), 100_000);
         assert!(scrape.0.len() < 1_000_000, "{}", scrape.0.len());
     }
 }

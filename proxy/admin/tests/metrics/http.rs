@@ -28,6 +28,37 @@ async fn both_paths_answer_with_the_text_format_and_others_with_a_hint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_accepts_gzip_gets_the_same_text_in_less() {
+    let Some(curl) = peer::find("curl", "apt-get install curl") else { return };
+    let scene = Scene::set("").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+    tokio::spawn(serve_metrics(listener, scene.metrics.clone(), scene.watched()));
+    let said = |arguments: &[&str]| {
+        let output = Command::new(&curl).args(["-sS", "-D", "-"]).args(arguments).arg(&url).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let end = output.stdout.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        (String::from_utf8(output.stdout[..end].to_vec()).unwrap(), output.stdout[end..].to_vec())
+    };
+    let (head, packed) = said(&["-H", "accept-encoding: gzip"]);
+    assert!(
+        head.contains("content-encoding: gzip\r\n") && head.contains("vary: accept-encoding\r\n"),
+        "{head}"
+    );
+    assert!(packed.starts_with(&[0x1f, 0x8b]));
+    let (_, opened) = said(&["--compressed"]);
+    let (head, plain) = said(&[]);
+    assert!(!head.contains("content-encoding"), "{head}");
+    // What the process itself uses may differ between two scrapes.
+    let ours = |body: &[u8]| {
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        text.lines().filter(|line| !line.starts_with("process_")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(ours(&opened), ours(&plain));
+    assert!(packed.len() * 3 < plain.len(), "{} of {}", packed.len(), plain.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn promtool_finds_nothing_to_complain_about() {
     let Some(promtool) = peer::find("promtool", "apt-get install prometheus") else { return };
     let (endpoint, nobody) = (Server::echo().await, Server::nobody().await);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landbridge_admin::{Build, Metrics, Watched};
+use landbridge_admin::{Build, Counted, Metrics, Watched};
 use landbridge_testkit::gateway::TestGateway;
 use landbridge_testkit::world::World;
 
@@ -27,7 +27,9 @@ impl Scene {
     }
 
     pub(crate) fn watched(&self) -> Watched {
-        Watched { gateway: self.gateway.handle.clone(), access_log_dropped: Box::new(|| 7) }
+        let counted =
+            Counted { access_log_dropped: 7, events_dropped: 5, clock_jumps: 3, workers_hanging: 2 };
+        Watched { gateway: self.gateway.handle.clone(), counted: Box::new(move || counted) }
     }
 
     pub(crate) fn scrape(&self) -> Scrape {

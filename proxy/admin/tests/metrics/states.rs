@@ -57,6 +57,9 @@ async fn files_that_were_read_count_by_what_became_of_them() {
     let scrape = scene.scrape();
     assert_eq!(scrape.sum("landbridge_build_info", &["version=\"1.2.3\"", "revision=\"abc\""]), 1);
     assert_eq!(scrape.sum("landbridge_access_log_dropped_total", &[]), 7);
+    assert_eq!(scrape.sum("landbridge_events_dropped_total", &[]), 5);
+    assert_eq!(scrape.sum("landbridge_clock_jumps_total", &[]), 3);
+    assert_eq!(scrape.sum("landbridge_workers_hanging", &[]), 2);
     let updates = "landbridge_config_updates_total";
     assert_eq!(scrape.count(updates, &["source=\"file\"", "result=\"refused\""]), 1, "from the start, at 0");
     scene.metrics.config_file(Update::Applied);

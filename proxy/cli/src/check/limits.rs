@@ -53,7 +53,7 @@ fn memory(report: &mut Report, capacity: &Capacity) {
     };
     let (limit, needed) = (limit >> 20, capacity.memory_needed() >> 20);
     if needed > limit {
-        let detail = format!("{limit} MiB, and {} busy connections need {needed} MiB", capacity.connections);
+        let detail = format!("{limit} MiB, and {} connections may need {needed} MiB", capacity.connections);
         report.warn("memory", detail, "raise the limit, or lower limits.connections");
     } else {
         report.ok("memory", format!("{limit} MiB"));
@@ -81,6 +81,8 @@ mod tests {
         let capacity = Capacity {
             connections,
             handshakes: 1,
+            buffers: 8 << 20,
+            cores: 1,
             open_files: Some(open_files),
             memory: Some(memory_mib << 20),
         };
@@ -102,7 +104,7 @@ mod tests {
             told_of_asked.contains("fail  open files  1024, and 10000 connections need 20256"),
             "{told_of_asked}"
         );
-        assert!(told_of_asked.contains("warn  memory  100 MiB, and 10000 busy"), "{told_of_asked}");
+        assert!(told_of_asked.contains("warn  memory  100 MiB, and 10000 connections"), "{told_of_asked}");
         let enough = told(&asked, 1 << 20, 1 << 20);
         assert_eq!(enough.matches("ok    ").count(), 2, "{enough}");
         assert!(told(&Limits::default(), 1256, 1 << 20).contains("warn  open files"));

@@ -3,7 +3,9 @@
 mod accept;
 mod clients;
 mod clock;
+mod hangs;
 mod logs;
+mod pipes;
 mod start;
 mod streams;
 

@@ -13,6 +13,7 @@ mod drain;
 mod explain;
 mod faults;
 mod harden;
+mod inherit;
 mod metrics;
 mod probe;
 mod readme;

@@ -5,11 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Inflow;
+use crate::Buffers;
 use crate::eof::Health;
+use crate::pipe::{self, Pipe};
 use crate::pool::{Lease, Size};
 use crate::sys;
 
@@ -26,7 +28,15 @@ pub(super) struct Socket {
     received: bool,
     /// Which buffer the next read deserves.
     appetite: Size,
+    /// What large buffers come out of; without it there is no bound.
+    pub(super) buffers: Option<Buffers>,
+    /// Whether the peer has shown that it reads.
+    flows: bool,
 }
+
+/// What a peer has acknowledged before anything large is read for it. One that never reads acknowledges what its
+/// kernel has room for, 64 KiB where nobody has changed it.
+const EARNS: u64 = 128 * 1024;
 
 /// What one read brought.
 pub(super) struct Read {
@@ -46,6 +56,8 @@ impl Socket {
             health: Health::Sound,
             received: false,
             appetite: Size::Small,
+            buffers: None,
+            flows: false,
         }
     }
 
@@ -53,9 +65,25 @@ impl Socket {
         self.tcp.as_ref()
     }
 
+    /// Whether the next read deserves a large buffer.
+    pub(super) fn is_hungry(&self) -> bool {
+        self.appetite == Size::Large
+    }
+
     /// Lets the next read take no large buffer.
     pub(super) fn stay_small(&mut self) {
         self.appetite = Size::Small;
+    }
+
+    /// Asks whether the peer reads, until it does.
+    pub(super) fn earns(&mut self) -> bool {
+        self.flows = self.flows || self.acknowledged() >= EARNS;
+        self.flows
+    }
+
+    /// Whether it was seen to read.
+    pub(super) fn flows(&self) -> bool {
+        self.flows
     }
 
     /// Whether bytes have come since the last call, be they only a part of a record.
@@ -94,7 +122,10 @@ impl Socket {
         let Some(tcp) = &mut self.tcp else {
             return Poll::Ready(Err(closed()));
         };
-        let lease = slot.get_or_insert_with(|| Lease::take(self.appetite));
+        if slot.as_ref().is_some_and(Lease::is_odd) {
+            *slot = None;
+        }
+        let lease = slot.get_or_insert_with(|| Lease::take(self.appetite, self.buffers.as_ref()));
         let room = lease.room().len();
         let result = if self.inflow == Inflow::LastWords {
             // Neither tokio's readiness nor its budget may hide what the kernel still has.
@@ -123,6 +154,49 @@ impl Socket {
                 Poll::Pending
             }
         }
+    }
+
+    /// Ready once reading may bring something, as far as tokio knows.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.as_ref().map_or_else(|| Poll::Ready(Err(closed())), |tcp| tcp.poll_read_ready(cx))
+    }
+
+    /// Moves what has come into an empty pipe. Zero means that only [`Self::poll_read`] can tell what there is.
+    pub(super) fn fill(&mut self, pipe: &mut Pipe) -> io::Result<usize> {
+        let tcp = self.tcp.as_ref().ok_or_else(closed)?;
+        match pipe.fill(tcp) {
+            Ok(count) => {
+                self.received |= count > 0;
+                Ok(count)
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Ok(0)
+            }
+            // A socket that has failed says so once, with any error, and isn't connected from then on. What a
+            // connected one says can only be about splicing.
+            Err(error) if pipe::is_refusal(&error) && tcp.peer_addr().is_ok() => Err(error),
+            Err(error) => {
+                self.health = Health::Broken;
+                Err(error)
+            }
+        }
+    }
+
+    /// Hands some of what is in a pipe to the peer.
+    pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        let result = loop {
+            let Some(tcp) = &self.tcp else {
+                return Poll::Ready(Err(closed()));
+            };
+            ready!(tcp.poll_write_ready(cx))?;
+            match tcp.try_io(Interest::WRITABLE, || pipe.drain(tcp)) {
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) if pipe::is_refusal(&error) => return Poll::Ready(Err(error)),
+                result => break result,
+            }
+        };
+        Poll::Ready(self.wrote(result))
     }
 
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -178,7 +252,7 @@ impl Socket {
     /// unread bytes with RST, and that would destroy what is still on its way to the peer.
     pub(super) fn discard_unread(&self) {
         let Some(tcp) = &self.tcp else { return };
-        let mut lease = Lease::take(Size::Small);
+        let mut lease = Lease::take(Size::Small, None);
         let socket = SockRef::from(tcp);
         for _ in 0..8 {
             if !matches!((&*socket).read(lease.room()), Ok(1..)) {

@@ -11,12 +11,14 @@ use super::{Fetched, Inflow};
 use crate::MissingCloseNotify;
 use crate::ended::Fault;
 use crate::eof::CleanEof;
-use crate::pool::{Lease, Size};
+use crate::pool::{Allowance, Lease, SMALL, Size};
 
 /// Plaintext that is sealed at a time and leaves in one write: six full records. More would be cheaper in system
 /// calls, but the allocator returns what is freed beyond 128 KiB to the kernel and faults it in again for the next
 /// write (measured: 0.55 instead of 0.43 CPU-s/GB).
 const BATCH: usize = 6 * RECORD;
+/// The same for a peer that takes little or nothing, or when the budget has no more: it may stay sealed for long.
+const LEAST_BATCH: usize = RECORD;
 /// What rustls may keep sealed but unwritten: our batch, and what the handshake left.
 const QUEUE_LIMIT: usize = 2 * BATCH;
 /// Plaintext bytes of a full record (RFC 8446 §5.1).
@@ -35,6 +37,10 @@ pub(super) struct Tls {
     outbound: Outbound,
     /// Plaintext bytes given to rustls since its queue was last empty.
     queued: usize,
+    /// The right to seal a full batch, until it has left.
+    allowance: Option<Allowance>,
+    /// Whether rustls was given ciphertext since its buffer for it was last made small.
+    fed: bool,
     /// Records that may still be sealed before the keys wear out; `None` where rustls renews them (TLS 1.3).
     records_left: Option<u64>,
 }
@@ -88,6 +94,8 @@ impl Tls {
             inbound: Inbound::Unprimed,
             outbound: Outbound::Open,
             queued: 0,
+            allowance: None,
+            fed: false,
             records_left,
         }
     }
@@ -118,6 +126,7 @@ impl Tls {
                 Poll::Ready(Ok(_)) => self.inbound = Inbound::Bare,
                 Poll::Pending => {
                     self.opened = None;
+                    self.trim();
                     return Poll::Pending;
                 }
                 Poll::Ready(Err(error)) if self.socket.inflow == Inflow::Open => {
@@ -151,6 +160,7 @@ impl Tls {
             let taken = self.connection.read_tls(&mut unread);
             let count = before - unread.len();
             sealed.consume(count);
+            self.fed = true;
             match taken {
                 Ok(1..) => self.process(),
                 // It has room for a whole record at least, unless a handshake message never ends.
@@ -158,6 +168,15 @@ impl Tls {
                     self.inbound = Inbound::Failed(rustls::InvalidMessage::HandshakePayloadTooLarge.into());
                 }
             }
+        }
+    }
+
+    /// Lets rustls make its buffer for ciphertext small again. It keeps the size that the last record needed until
+    /// the next is read, and it only looks when it is about to read, with no plaintext left inside.
+    fn trim(&mut self) {
+        if self.fed && self.inside == 0 {
+            self.fed = false;
+            let _nothing = self.connection.read_tls(&mut Dry);
         }
     }
 
@@ -171,8 +190,13 @@ impl Tls {
 
     /// Moves plaintext out of rustls; false if there is no room for more.
     fn gather(&mut self) -> bool {
-        let size = if has_unread(self.sealed.as_ref()) { Size::Large } else { Size::Small };
-        let opened = self.opened.get_or_insert_with(|| Lease::take(size));
+        let coming = self.sealed.as_ref().map_or(0, |sealed| sealed.unread().len());
+        let size = if coming > SMALL { Size::Large } else { Size::Small };
+        let budget = self.socket.buffers.as_ref();
+        if self.opened.as_ref().is_some_and(|opened| opened.is_empty() && opened.is_odd()) {
+            self.opened = None;
+        }
+        let opened = self.opened.get_or_insert_with(|| Lease::take(size, budget));
         match self.connection.reader().read(opened.room()) {
             Ok(count @ 1..) => {
                 opened.filled(count);
@@ -261,10 +285,12 @@ impl Tls {
 
     pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Fault>> {
         loop {
-            if self.queued >= BATCH {
+            let mut batch = self.batch(bytes.len());
+            if self.queued >= batch {
                 ready!(self.poll_flush(cx))?;
+                batch = self.batch(bytes.len());
             }
-            let (bytes, _later) = bytes.split_at(bytes.len().min(BATCH - self.queued));
+            let (bytes, _later) = bytes.split_at(bytes.len().min(batch - self.queued));
             if let Some(left) = &mut self.records_left {
                 let records = bytes.len().div_ceil(RECORD) as u64;
                 match left.checked_sub(records) {
@@ -280,6 +306,22 @@ impl Tls {
             // Full without our doing: what the handshake had left in the queue.
             self.queued = QUEUE_LIMIT;
         }
+    }
+
+    /// How much may be sealed before it has to leave, if so much more is to be: a full batch for a peer that takes it.
+    fn batch(&mut self, more: usize) -> usize {
+        if self.allowance.is_none() && self.queued + more > LEAST_BATCH && self.socket.flows() {
+            self.allowance = Allowance::of(BATCH, self.socket.buffers.as_ref());
+        }
+        if self.allowance.is_some() { BATCH } else { LEAST_BATCH }
+    }
+
+    /// Moves what nobody takes out of large buffers, and lets rustls do so too.
+    pub(super) fn settle(&mut self) {
+        for lease in [&mut self.sealed, &mut self.opened].into_iter().flatten() {
+            lease.settle();
+        }
+        self.trim();
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -299,6 +341,7 @@ impl Tls {
             }
         }
         self.queued = 0;
+        self.allowance = None;
         Poll::Ready(Ok(()))
     }
 
@@ -330,4 +373,13 @@ impl Tls {
 
 fn has_unread(lease: Option<&Lease>) -> bool {
     lease.is_some_and(|lease| !lease.is_empty())
+}
+
+/// A source that has nothing now.
+struct Dry;
+
+impl io::Read for Dry {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
 }

@@ -4,7 +4,7 @@ use super::kit::{
     ALL, Kind, Peer, Role, Seen, Splice, connected, connected_through_small_buffers, noise,
     options_with_flush, spliced, spliced_with, tcp_pair,
 };
-use crate::{Cause, End, MissingCloseNotify, Options, Side};
+use crate::{Cause, End, MissingCloseNotify, Options, Side, pool};
 
 const MIB: usize = 1024 * 1024;
 
@@ -229,10 +229,12 @@ async fn a_slow_reader_loses_nothing_of_the_last_bytes_before_a_clean_end() {
 
 #[tokio::test]
 async fn the_rest_of_a_clean_end_that_nobody_takes_is_reset_after_the_flush_limit() {
+    // Less than makes the gateway stop reading, or it wouldn't see the end; more than the client's kernel takes.
+    let bytes = stalls_at().await - 6 * 1024;
     let (mut client, near) = connected_through_small_buffers(Kind::Tls13).await;
     let (mut endpoint, far) = connected(Kind::Plain, Role::Endpoint).await;
     let splice = Splice::start(near, far, options_with_flush(50));
-    endpoint.send(&noise(80_000, 6)).await;
+    endpoint.send(&noise(bytes, 6)).await;
     endpoint.finish().await;
     let ended = splice.ended().await;
     assert!(matches!(ended.cause, Cause::FlushTimeout(End::Downstream)), "{ended:?}");
@@ -299,4 +301,21 @@ async fn until_sent(splice: &Splice, bytes: usize) {
     while splice.tally.sent() < bytes as u64 {
         tokio::task::yield_now().await;
     }
+}
+
+/// How many bytes a connection takes whose client doesn't read, before it stalls.
+async fn stalls_at() -> usize {
+    let (_client, near) = connected_through_small_buffers(Kind::Tls13).await;
+    let (mut endpoint, far) = connected(Kind::Plain, Role::Endpoint).await;
+    let splice = Splice::start(near, far, Options::default());
+    endpoint.send(&noise(80_000, 6)).await;
+    while pool::leased() == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    splice.task.abort();
+    assert_eq!(pool::leased(), 1);
+    usize::try_from(splice.tally.sent()).unwrap()
 }

@@ -11,24 +11,43 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::{Cut, Ended, Options, Side, Tally, arm_reset, duplex};
+use crate::{Cut, Ended, Options, Pipes, Side, Tally, arm_reset, duplex};
 
 /// What a side of the splice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Plain,
+    /// Plain, and whatever goes to such another side goes through a pipe from the first byte.
+    Piped,
     Tls13,
     Tls12,
 }
 
-pub(crate) const ALL: [(Kind, Kind); 6] = [
+pub(crate) const ALL: [(Kind, Kind); 7] = [
     (Kind::Plain, Kind::Plain),
+    (Kind::Piped, Kind::Piped),
     (Kind::Tls13, Kind::Plain),
     (Kind::Plain, Kind::Tls13),
     (Kind::Tls13, Kind::Tls13),
     (Kind::Tls12, Kind::Plain),
     (Kind::Plain, Kind::Tls12),
 ];
+
+impl Kind {
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(self, Self::Plain | Self::Piped)
+    }
+}
+
+/// Pipes that are taken when a gateway would; each test has its own.
+pub(crate) fn fresh_pipes(most: usize) -> &'static Pipes {
+    Box::leak(Box::new(Pipes::new(most)))
+}
+
+/// Pipes that are taken at once; each test has its own.
+pub(crate) fn eager_pipes(most: usize) -> &'static Pipes {
+    Box::leak(Box::new(Pipes::eager(most)))
+}
 
 /// How a stream ended in a peer's eyes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +114,8 @@ pub(crate) async fn spliced_with(
 ) -> (Peer, Splice, Peer) {
     let (client, near) = connected(downstream, Role::Client).await;
     let (endpoint, far) = connected(upstream, Role::Endpoint).await;
+    let pipes = (downstream == Kind::Piped && upstream == Kind::Piped).then(|| eager_pipes(2));
+    let options = Options { pipes: options.pipes.or(pipes), ..options };
     (client, Splice::start(near, far, options), endpoint)
 }
 
@@ -107,7 +128,7 @@ pub(crate) enum Role {
 /// A peer and the gateway's side of its connection.
 pub(crate) async fn connected(kind: Kind, role: Role) -> (Peer, Side) {
     let (peer, gateway) = tcp_pair().await;
-    if kind == Kind::Plain {
+    if kind.is_plain() {
         return (Peer::new(peer, None), Side::plain(gateway));
     }
     let (theirs, ours) = tls_pair(kind, role);
@@ -130,7 +151,7 @@ pub(crate) async fn connected_through_small_buffers(kind: Kind) -> (Peer, Side) 
     let (peer, gateway) = tcp_pair().await;
     socket2::SockRef::from(&peer).set_recv_buffer_size(4096).unwrap();
     socket2::SockRef::from(&gateway).set_send_buffer_size(4096).unwrap();
-    if kind == Kind::Plain {
+    if kind.is_plain() {
         return (Peer::new(peer, None), Side::plain(gateway));
     }
     let (theirs, ours) = tls_pair(kind, Role::Client);
@@ -358,4 +379,11 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
 
 pub(crate) fn options_with_flush(millis: u64) -> Options<'static> {
     Options { flush: Some(Duration::from_millis(millis)), ..Options::default() }
+}
+
+/// Lets the other tasks of this thread, and the sockets, come to rest.
+pub(crate) async fn settled() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
 }

@@ -1,6 +1,6 @@
 //! The endpoint's ends of connections: it learns from a stream's header what it has to do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,6 +57,8 @@ struct Heard {
 #[derive(Default)]
 struct Records {
     by_connection: HashMap<u64, Record>,
+    /// Connections whose header has come, and that are not over.
+    going_on: HashSet<u64>,
     /// Connections that ended before their header was whole.
     strays: Vec<Seen>,
 }
@@ -98,7 +100,7 @@ impl Endpoint {
                 // What went wrong with one connection is no reason to accept no other.
                 if let Ok((tcp, _)) = listener.accept().await {
                     let (manner, told) = (manner.clone(), told.clone());
-                    connections.spawn(async move { told.note(connection(tcp, &manner).await) });
+                    connections.spawn(async move { told.note(connection(tcp, &manner, &told).await) });
                 } else {
                     tokio::task::yield_now().await;
                 }
@@ -111,6 +113,19 @@ impl Endpoint {
     /// Waits for the record of a connection, and takes it.
     pub async fn record(&self, connection: u64) -> Record {
         self.heard.wait(|records| records.by_connection.remove(&connection)).await
+    }
+
+    /// Waits for the record of a connection, and takes it; `None` if nothing was heard of it for so long.
+    ///
+    /// A connection that goes on is waited for until it is over, which its own patience bounds: what comes late is not lost.
+    pub async fn record_if_heard(&self, connection: u64, patience: Duration) -> Option<Record> {
+        let heard = self.heard.wait(|records| {
+            let heard =
+                records.going_on.contains(&connection) || records.by_connection.contains_key(&connection);
+            heard.then_some(())
+        });
+        timeout(patience, heard).await.ok()?;
+        Some(self.record(connection).await)
     }
 
     /// Waits for the next record of any connection, and takes it.
@@ -140,11 +155,19 @@ impl Heard {
     fn note(&self, heard: Result<Record, Option<Seen>>) {
         let mut records = self.lock();
         match heard {
-            Ok(record) => drop(records.by_connection.insert(record.label.connection, record)),
+            Ok(record) => {
+                records.going_on.remove(&record.label.connection);
+                records.by_connection.insert(record.label.connection, record);
+            }
             Err(Some(end)) => records.strays.push(end),
             Err(None) => {}
         }
         drop(records);
+        self.changed.notify_waiters();
+    }
+
+    fn begin(&self, connection: u64) {
+        self.lock().going_on.insert(connection);
         self.changed.notify_waiters();
     }
 
@@ -167,7 +190,7 @@ impl Heard {
 }
 
 /// Runs the endpoint's end of a connection; how it ended, if that was before it said which it is.
-async fn connection(tcp: TcpStream, manner: &Manner) -> Result<Record, Option<Seen>> {
+async fn connection(tcp: TcpStream, manner: &Manner, heard: &Heard) -> Result<Record, Option<Seen>> {
     let mut checker = Checker::new();
     let greeted = timeout(manner.patience, async {
         let mut link = greet(tcp, manner, &mut checker).await?;
@@ -190,6 +213,7 @@ async fn connection(tcp: TcpStream, manner: &Manner) -> Result<Record, Option<Se
     let Some(Header { label, plans }) = checker.header() else {
         return Err(link.end().cloned().filter(|_| checker.total() > 0));
     };
+    heard.begin(label.connection);
     let header = Header { label: label.opposite(), plans };
     let terms = Terms { board: &manner.board, patience: manner.patience };
     Ok(End::new(link, header, checker, terms).run().await)

@@ -9,6 +9,7 @@ use landbridge_testkit::peer::find;
 use landbridge_testkit::server::Server;
 use landbridge_testkit::world::{HTTPBIN, World};
 
+use crate::metrics::value;
 use crate::{LANDBRIDGE, PORTS};
 
 /// The library that the program `faketime` preloads.
@@ -31,14 +32,17 @@ async fn a_wall_clock_that_jumps_or_stands_still_judges_newcomers_and_cuts_nobod
     command.args(["run", "--workers", "1", "-c"]).arg(world.folder.path().join("gateway.toml"));
     command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", world.folder.path().join("now"));
     command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-    let running = Running::by(&mut command);
+    let mut running = Running::by(&mut command);
     let mut oracle = Oracle::look(&world, &running).await;
     oracle.talk();
     for jump in ["-2d\n", "+4000d\n"] {
         world.folder.write("now", jump);
         assert_eq!(world.sidecar().sees(running.address, HTTPBIN).await, Saw::Alert(45), "{jump}");
+        let told = running.event("clock_jump");
+        assert_eq!(told.contains("back_s"), jump.starts_with('-'), "{told}");
         oracle.talk_goes_on(2).await;
     }
+    assert_eq!(value(&running, "landbridge_clock_jumps_total"), 2);
     // A time without a sign stands still.
     let date = Command::new("date").arg("+%Y-%m-%d %H:%M:%S").output().unwrap();
     for now in [String::from_utf8(date.stdout).unwrap(), "+0d\n".to_owned()] {

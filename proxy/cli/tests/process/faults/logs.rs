@@ -30,6 +30,8 @@ async fn events_that_nobody_reads_hold_up_no_connection_and_no_end() {
         for _ in 0..CALLS {
             scene.oracle.call_is_served(&scene.running).await;
         }
+        // What is merely not read has room in the queue for a while.
+        while unread == Unread::Closed && value(&scene.running, "landbridge_events_dropped_total") == 0 {}
         assert_eq!(scene.oracle.holds(scene.running).await, [""; 0], "{unread:?}");
     }
 }

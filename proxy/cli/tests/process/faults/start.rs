@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use landbridge_testkit::client::Saw;
+use landbridge_testkit::command::http_get;
 use landbridge_testkit::process::Process;
 use landbridge_testkit::strace::Strace;
 use landbridge_testkit::wire::Wire;
@@ -85,7 +86,7 @@ async fn where_getrandom_is_not_there_keys_are_made_from_dev_urandom() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_was_stopped_for_longer_than_its_limits_goes_on_where_it_was() {
     let limits = "[timeouts]\nclient_hello = \"1s\"\nidle = \"1s\"\n";
-    let mut scene = Scene::with(limits, &[]).await;
+    let mut scene = Scene::with(limits, &["--hang-after", "1s"]).await;
     scene.oracle.talk();
     let mut caller = Wire::hold_hello(&scene.world.sidecar(), scene.running.address, HTTPBIN).await;
     scene.running.signal("STOP");
@@ -95,6 +96,7 @@ async fn a_process_that_was_stopped_for_longer_than_its_limits_goes_on_where_it_
     let silence = timeout(Duration::from_millis(1500), caller.heard()).await;
     assert!(silence.is_err(), "whoever is stopped answers nobody");
     scene.running.signal("CONT");
+    assert_eq!(http_get(scene.running.health, "/healthz/live"), (200, "live\n".to_owned()));
 
     scene.oracle.talk_goes_on(2).await;
     assert_eq!(caller.handshake().await, Ok(()));
@@ -103,6 +105,7 @@ async fn a_process_that_was_stopped_for_longer_than_its_limits_goes_on_where_it_
     assert_eq!(caller.rest().await, (b"patience".to_vec(), Saw::End));
     scene.oracle.counts_a_call();
     scene.oracle.hush().await;
+    assert!(!scene.running.events().iter().any(|event| event.contains("hangs")));
     assert_eq!(scene.oracle.holds(scene.running).await, [""; 0]);
 }
 

@@ -1,11 +1,18 @@
 //! Calls on connections that fail: of dialling, of reading and of writing.
 
+use std::time::Duration;
+
 use landbridge_testkit::client::Saw;
 use landbridge_testkit::server::Endpoint;
+use landbridge_testkit::soon;
 use landbridge_testkit::strace::Strace;
 use landbridge_testkit::wire::{Wire, noise};
 use landbridge_testkit::world::{HTTPBIN, World};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::interval;
 
 use super::Scene;
 
@@ -176,4 +183,72 @@ async fn a_socket_that_the_administrator_kills_is_a_reset_on_both_sides() {
     let told = victim.scene.oracle.holds(victim.scene.running).await;
     let flags: Vec<String> = told.iter().map(|line| fields(line).0).collect();
     assert_eq!(flags, ["DR", "UR"]);
+}
+
+/// One direction of a stream: what is sent piece by piece, and whoever collects it at the other end.
+struct Direction<W> {
+    writer: W,
+    sent: Vec<u8>,
+    heard: JoinHandle<Vec<u8>>,
+}
+
+impl<W: AsyncWrite + Unpin> Direction<W> {
+    fn new(writer: W, mut reader: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let heard = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            reader.read_to_end(&mut heard).await.unwrap();
+            heard
+        });
+        Self { writer, sent: Vec::new(), heard }
+    }
+
+    async fn say(&mut self, piece: &[u8]) {
+        self.writer.write_all(piece).await.unwrap();
+        self.writer.flush().await.unwrap();
+        self.sent.extend_from_slice(piece);
+    }
+
+    async fn arrives_exactly(mut self) {
+        self.writer.shutdown().await.unwrap();
+        let heard = soon("the end of what was said", self.heard).await.unwrap();
+        assert!(heard == self.sent, "{} bytes were heard of {}", heard.len(), self.sent.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_and_writes_that_claim_to_block_again_and_again_lose_nothing_and_change_no_order() {
+    let Some(strace) = Strace::find() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = World::httpbin(&[listener.local_addr().unwrap()], "");
+    let mut scene = Scene::with(&service.replace("httpbin.default", "victim.default"), &[]).await;
+    let name = HTTPBIN.replace("httpbin.default", "victim.default");
+    let client = scene.world.sidecar().connect(scene.running.address, &name).await.unwrap();
+    let endpoint = soon("a call of the endpoint", listener.accept()).await.unwrap().0;
+    let (from_client, to_client) = tokio::io::split(client);
+    let (from_endpoint, to_endpoint) = tokio::io::split(endpoint);
+    // The kernel tells of an edge once: who was told a lie hears of the next piece, so neither side stops talking.
+    let mut forth = Direction::new(to_client, from_endpoint);
+    let mut back = Direction::new(to_endpoint, from_client);
+    let calls = ["recvfrom", "sendto"];
+    let rules = calls.map(|call| format!("{call}:error=EAGAIN:when=1..59+2"));
+    let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+    let folder = scene.world.folder.path();
+    let Some(injection) = strace.inject(&scene.running, &rules, folder) else { return };
+    // Less than the gateway can pass on: buffers that are full would silence who is to talk.
+    let mut turn = interval(Duration::from_millis(2));
+    let talk = async {
+        for piece in 0.. {
+            turn.tick().await;
+            forth.say(&noise(100, 2 * piece)).await;
+            back.say(&noise(100, 2 * piece + 1)).await;
+            if calls.iter().all(|call| injection.count_of(call) >= 30) {
+                break;
+            }
+        }
+    };
+    soon("calls that claim to block", talk).await;
+    injection.over();
+    let ((), ()) = tokio::join!(forth.arrives_exactly(), back.arrives_exactly());
+    scene.oracle.counts_a_call();
+    assert_eq!(scene.oracle.holds(scene.running).await, [""; 0]);
 }
