@@ -118,8 +118,14 @@ async fn serve(
     let (orders, ordered) = mpsc::channel(ORDERS);
     let owner = rustix::process::geteuid().as_raw();
     let told = stream.as_ref().map(|stream| stream.told.clone());
-    let administered =
-        Administered { gateway: gateway.clone(), build: version::BUILD, orders, control: told, hanging, owner };
+    let administered = Administered {
+        gateway: gateway.clone(),
+        build: version::BUILD,
+        orders,
+        control: told,
+        hanging,
+        owner,
+    };
     tokio::spawn(serve_admin(admin, administered));
 
     if let Some(stream) = &stream
@@ -156,11 +162,14 @@ async fn serve(
 }
 
 /// Listens, with the sockets that were passed on where there are any.
-async fn bound(gateway: Gateway, inherited: Vec<std::net::TcpListener>) -> anyhow::Result<Bound> {
+async fn bound(gateway: Gateway, inherited: Vec<net::TcpListener>) -> anyhow::Result<Bound> {
     if inherited.is_empty() {
         return Ok(gateway.bind().await?);
     }
-    tracing::info!(sockets = inherited.len(), "listening sockets were passed on; listener.address is not used");
+    tracing::info!(
+        sockets = inherited.len(),
+        "listening sockets were passed on; listener.address is not used"
+    );
     Ok(gateway.adopt(inherited).await?)
 }
 

@@ -82,6 +82,7 @@ mod tests {
             connections,
             handshakes: 1,
             buffers: 8 << 20,
+            pipes: 0,
             cores: 1,
             open_files: Some(open_files),
             memory: Some(memory_mib << 20),
