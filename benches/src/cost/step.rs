@@ -142,7 +142,7 @@ fn key(nth: u32) -> String {
 fn table(count: u32) -> anyhow::Result<Table> {
     let services = (0..count).map(|nth| Service::passthrough(&host(nth), 8000)).collect();
     let snapshot = Snapshot::new(services).map_err(|_| anyhow!("the services collide"))?;
-    Ok(Table::compile(&snapshot, &Answers::new(), &Table::default()))
+    Ok(Table::compile(&snapshot, &Answers::default(), &Table::default()))
 }
 
 fn look_up(count: u32, name: &str, times: usize) -> anyhow::Result<Duration> {
