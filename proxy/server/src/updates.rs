@@ -72,13 +72,19 @@ async fn resolved(resolving: &mut Option<AbortOnDropHandle<bool>>) -> bool {
 pub(crate) async fn apply(shared: &Arc<Shared>, desired: Desired) {
     let current = shared.current.load_full();
     let answers = shared.resolver.answers();
+    let former = current.credentials.trust().clone();
     let compiled = spawn_blocking(move || current.next(&desired, &answers)).await;
     match compiled {
         Ok(Ok(next)) => {
             let (number, names) = (next.number, next.table.len());
+            let replaced = !Arc::ptr_eq(&former, next.credentials.trust());
             let began = Instant::now();
             let cut = rendezvous::change(&shared.current, &shared.registry, &Arc::new(next), may_stay);
             let swept_us = began.elapsed().as_micros();
+            if replaced {
+                // Connections that began with it keep it, and have no more to ask of it.
+                former.forget();
+            }
             tracing::info!(generation = number, names, cut, swept_us, "configuration applied");
         }
         Ok(Err(error)) => tracing::error!(%error, "configuration refused; the last good one keeps serving"),
