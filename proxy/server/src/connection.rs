@@ -71,11 +71,11 @@ pub(crate) async fn run(shared: Arc<Shared>, accepted: Accepted) {
 async fn story(
     shared: &Arc<Shared>,
     registered: &Registered<'_>,
-    tcp: TcpStream,
+    mut tcp: TcpStream,
     record: &mut Record,
 ) -> Result<Ended, Refusal> {
     let live = &*registered.live;
-    let behind = proxy_protocol::announced(shared, &tcp, record).await?;
+    let behind = proxy_protocol::announced(shared, &mut tcp, record).await?;
     live.come_from(record.client());
     let _share = shared.admission.sources.add(&record.source().into()).map_err(Refusal::reset)?;
     let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;
