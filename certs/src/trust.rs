@@ -184,7 +184,7 @@ impl TrustEntry {
 
     /// Every second in which the time of a root or of a revocation list begins, or is over.
     fn turns(&self) -> impl Iterator<Item = u64> {
-        let lists = self.lists_ends.iter().map(|end| end.as_secs());
+        let lists = self.lists_ends.iter().map(UnixTime::as_secs);
         self.validities().flat_map(|(start, end)| proofs::turns(start, end)).chain(lists)
     }
 

@@ -147,7 +147,7 @@ fn a_leaf_is_recognized_by_all_that_it_comes_with_and_in_one_role() {
     let store = store(vec![entry("cluster-1", "cluster.local", &[&ca])]);
     let [leaf, middle] = issued.chain.as_slice() else { panic!("a leaf and an intermediate") };
     assert_eq!(asked(&store, &issued.chain, now()).unwrap().path.len(), 2);
-    assert_eq!(why(asked(&store, &[leaf.clone()], now())), Reason::CertUntrusted);
+    assert_eq!(why(asked(&store, std::slice::from_ref(leaf), now())), Reason::CertUntrusted);
     let longer = [leaf.clone(), middle.clone(), middle.clone()];
     assert!(asked(&store, &longer, now()).is_ok());
     assert_eq!(store.proofs.count(), 2);
