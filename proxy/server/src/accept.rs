@@ -1,12 +1,10 @@
 //! Accepting connections: admits and spawns; never handshakes, never exits on an error of one
 //! connection, never spins.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
 use landbridge_core::Reason;
@@ -46,7 +44,6 @@ pub(crate) async fn run(
             Ok((tcp, remote)) => {
                 (pause, passed_over) = (FIRST_PAUSE, 0);
                 admit(&shared, tcp, remote, &connections);
-                give_way().await;
             }
             Err(error) if is_about_one_connection(&error) && passed_over < IN_A_ROW => passed_over += 1,
             Err(error) => {
@@ -60,21 +57,6 @@ pub(crate) async fn run(
         }
     }
     take_queued(&shared, listener, &connections);
-}
-
-/// Lets what is ready on this worker run before the next accept: the connection just taken begins, and while it does,
-/// workers that are idle take what else is queued. Who only accepts would take a whole burst alone.
-async fn give_way() {
-    let mut given = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut given, true) {
-            return Poll::Ready(());
-        }
-        // Unlike tokio's yield_now, which asks the kernel for events first: a system call for each connection.
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 fn take_queued(shared: &Arc<Shared>, listener: TcpListener, connections: &TaskTracker) {
