@@ -216,9 +216,15 @@ pub(crate) fn connecting(config: ClientConfig) -> ClientConnection {
     ClientConnection::new(Arc::new(config), ServerName::try_from(SNI).unwrap()).unwrap()
 }
 
-/// Shakes hands: the client's bytes go through a [`HelloReader`] as those of a socket would.
+/// Shakes hands, twice: the client's bytes go through a [`HelloReader`] as those of a socket would. Who is recognized
+/// the second time is who was verified the first, and who was refused is refused again.
 pub(crate) fn shake(gateway: &Gateway, config: ClientConfig) -> Shaken {
-    shake_as(gateway, connecting(config))
+    let first = shake_as(gateway, connecting(config.clone()));
+    let again = shake_as(gateway, connecting(config));
+    assert_eq!(first.refused(), again.refused());
+    let proven = |shaken: &Shaken| shaken.verdict.proven(shaken.server.as_ref()?).cloned();
+    assert_eq!(proven(&first), proven(&again));
+    again
 }
 
 /// As [`shake`], with a client that is about to begin.

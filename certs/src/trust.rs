@@ -17,6 +17,7 @@ use crate::source::{MOST, MOST_CRL, Source};
 mod error;
 pub(crate) mod load;
 pub(crate) mod path;
+mod proofs;
 pub(crate) mod store;
 
 pub use self::error::{TrustError, TrustWarning};
@@ -32,8 +33,8 @@ pub struct TrustEntry {
     crls: Vec<CertRevocationList<'static>>,
     /// In which orders the CRLs are tried; see [`load::orders`].
     orders: Vec<Vec<usize>>,
-    /// When the first of `crls` ends.
-    lists_end: Option<UnixTime>,
+    /// When each of `crls` ends, in the same order.
+    lists_ends: Vec<UnixTime>,
     /// SHA-256 of the DER of each root and each CRL, in order.
     content: Vec<[u8; 32]>,
     warnings: Vec<TrustWarning>,
@@ -86,7 +87,7 @@ pub struct Svid {
     /// Where the verified path ends.
     pub anchor: Anchor,
     /// The certificates of the verified path: the leaf, then its issuers, without the anchor.
-    pub path: Box<[CertId]>,
+    pub path: Arc<[CertId]>,
     /// SHA-256 of the leaf's DER.
     pub leaf_sha256: [u8; 32],
 }
@@ -137,7 +138,7 @@ impl TrustEntry {
             roots: Vec::new(),
             crls: Vec::new(),
             orders: Vec::new(),
-            lists_end: None,
+            lists_ends: Vec::new(),
             content: Vec::new(),
             warnings: Vec::new(),
         }
@@ -173,7 +174,18 @@ impl TrustEntry {
 
     /// Whether one of its revocation lists has expired.
     pub fn lists_expired(&self, now: UnixTime) -> bool {
-        self.lists_end.is_some_and(|end| now >= end)
+        self.lists_end().is_some_and(|end| now >= end)
+    }
+
+    /// When the first of its revocation lists ends.
+    pub(crate) fn lists_end(&self) -> Option<UnixTime> {
+        self.lists_ends.iter().min().copied()
+    }
+
+    /// Every second in which the time of a root or of a revocation list begins, or is over.
+    fn turns(&self) -> impl Iterator<Item = u64> {
+        let lists = self.lists_ends.iter().map(UnixTime::as_secs);
+        self.validities().flat_map(|(start, end)| proofs::turns(start, end)).chain(lists)
     }
 
     /// Whether it says what `other` says: name, domain, roots and lists.

@@ -17,7 +17,7 @@ use crate::hello::HelloReader;
 use crate::issue::{Ca, CaOptions, Issued, Validity};
 use crate::testing::{
     Gateway, HELLO_BYTES, SLEEP, Shaken, at, client, connecting, entry, entry_with, gateway_roots, hello_of,
-    id, leaf, now, receive, root, sent, service, shake, shake_as, store,
+    id, leaf, now, receive, root, sent, service, shake_as, store,
 };
 use crate::tls::{Acceptance, provider};
 use crate::trust::Role;
@@ -104,7 +104,7 @@ impl Scene {
     }
 
     fn shakes(&self, config: &ClientConfig) -> Shaken {
-        shake(&self.gateway, config.clone())
+        shake_as(&self.gateway, connecting(config.clone()))
     }
 
     fn is_resumed(&self, config: &ClientConfig) {

@@ -87,7 +87,7 @@ impl TrustEntry {
                 CertificateRevocationList::from_der(der).map_err(|error| broken(error.to_string()))?;
             let next = parsed.next_update().map_or(0, |time| u64::try_from(time.timestamp()).unwrap_or(0));
             let end = UnixTime::since_unix_epoch(Duration::from_secs(next));
-            self.lists_end = Some(self.lists_end.map_or(end, |first| first.min(end)));
+            self.lists_ends.push(end);
             if now >= end {
                 self.warnings.push(TrustWarning::CrlExpired {
                     file: source.name.clone(),

@@ -1,6 +1,7 @@
 //! From a leaf to an anchor: one path, verified by webpki with the anchors of one entry only.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use landbridge_core::{Reason, SpiffeId};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
@@ -31,7 +32,7 @@ pub(super) struct Candidate<'a> {
 /// What is kept of a verified path.
 pub(super) struct Path {
     pub(super) anchor: Anchor,
-    pub(super) certificates: Box<[CertId]>,
+    pub(super) certificates: Arc<[CertId]>,
     /// The leaf's URI SANs as webpki reads them.
     pub(super) uris: Vec<String>,
 }

@@ -11,6 +11,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::EndEntityCert;
 
 use super::path::{self, Candidate, Path};
+use super::proofs::{self, Chain, Proofs, Span};
 use super::{Role, Svid, TrustEntry, TrustError};
 use crate::leaf::{self, Claim};
 use crate::refusal::Refusal;
@@ -26,6 +27,8 @@ pub struct TrustStore {
     /// Shared with the stores that differ in another entry.
     entries: Vec<Arc<TrustEntry>>,
     algorithms: WebPkiSupportedAlgorithms,
+    /// What [`recognize`](Self::recognize) need not verify again.
+    pub(super) proofs: Proofs,
 }
 
 impl TrustStore {
@@ -46,6 +49,7 @@ impl TrustStore {
         Ok(Self {
             entries: entries.into_iter().map(Arc::new).collect(),
             algorithms: rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms,
+            proofs: Proofs::default(),
         })
     }
 
@@ -54,12 +58,14 @@ impl TrustStore {
         self.entries.iter().map(Arc::as_ref)
     }
 
-    /// The same store with `entry` in the place of the one of its name; unchanged where there is none.
+    /// The same store with `entry` in the place of the one of its name; nothing is replaced where there is none. What was
+    /// verified before is verified anew.
     #[must_use]
     pub fn with(&self, entry: TrustEntry) -> Self {
         let entry = Arc::new(entry);
         let fresh = |known: &Arc<TrustEntry>| if known.name == entry.name { &entry } else { known }.clone();
-        Self { entries: self.entries.iter().map(fresh).collect(), algorithms: self.algorithms }
+        let entries = self.entries.iter().map(fresh).collect();
+        Self { entries, algorithms: self.algorithms, proofs: Proofs::default() }
     }
 
     /// The same store with `entry` besides, or in the place of the one of its name.
@@ -68,7 +74,7 @@ impl TrustStore {
         let others = self.entries.iter().filter(|known| known.name != entry.name).cloned();
         let mut entries: Vec<_> = others.collect();
         entries.push(entry);
-        Self { entries, algorithms: self.algorithms }
+        Self { entries, algorithms: self.algorithms, proofs: Proofs::default() }
     }
 
     /// Whether it says what `other` says, entry by entry, however either came to be.
@@ -118,6 +124,55 @@ impl TrustStore {
         Err(self.wrong_bundle(&candidate, &claim, &error).unwrap_or_else(|| path::refusal(&error, &claim.id)))
     }
 
+    /// As [`verify`](Self::verify), and with the same result; but a chain that this store has verified before, in a
+    /// time at which its answer was the same as `now`, is not verified again.
+    ///
+    /// At most 4096 chains are remembered, in at most 4 MiB; no refusal is.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn recognize(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+        role: Role,
+    ) -> Result<Svid, Refusal> {
+        bounded(leaf, intermediates)?;
+        let chain = Chain::of(leaf, intermediates, role);
+        if let Some(svid) = self.proofs.recall(&chain, now) {
+            return Ok(svid);
+        }
+        let svid = self.verify(leaf, intermediates, now, role)?;
+        if let Some(span) = self.span(&svid, leaf, intermediates, now) {
+            self.proofs.keep(chain, svid.clone(), span);
+        }
+        Ok(svid)
+    }
+
+    /// Forgets what [`recognize`](Self::recognize) remembers: for a store that has been replaced, and lives on as
+    /// long as connections that began with it.
+    pub fn forget(&self) {
+        self.proofs.clear();
+    }
+
+    /// When verifying the chain of `svid` is sure to say what it said `now`: as long as none of the certificates and
+    /// lists that can be asked begins or ends, be it of the path that was found or of one that was passed over.
+    /// `None` where a certificate has no times that can be read.
+    fn span(
+        &self,
+        svid: &Svid,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Option<Span> {
+        let presented: Vec<[u64; 2]> =
+            std::iter::once(leaf).chain(intermediates).map(proofs::turns_of).collect::<Option<_>>()?;
+        let domain = svid.identity.id.trust_domain();
+        let entries = self.entries().filter(|entry| entry.domain.as_str() == domain);
+        Some(Span::around(now, presented.into_iter().flatten().chain(entries.flat_map(TrustEntry::turns))))
+    }
+
     /// Whether the CA of another domain signed the identity. Names the refusal, and accepts nothing.
     fn wrong_bundle(
         &self,
@@ -165,7 +220,7 @@ impl TrustStore {
         let entry = self.entries().find(|entry| entry.name == svid.identity.trust);
         let root = entry.and_then(|entry| entry.roots.iter().find(|root| root.anchor == svid.anchor));
         let root = root.map_or(long_ago, |root| root.not_after);
-        let lists = entry.and_then(|entry| entry.lists_end);
+        let lists = entry.and_then(TrustEntry::lists_end);
         let chain = intermediates
             .iter()
             .map(|der| leaf::parse(der).map_or(long_ago, |certificate| leaf::end_of(&certificate)));
@@ -205,10 +260,12 @@ fn svid(entry: &TrustEntry, claim: Claim, path: Path, leaf: &CertificateDer<'_>)
     if path.uris.as_slice() != [claim.id.as_str()] {
         return Err(Refusal::new(Reason::CertMalformed, "the URI SAN is ambiguous"));
     }
+    // The entry's own, of which there is one for all connections.
+    let anchor = entry.anchors().find(|anchor| **anchor == path.anchor).unwrap_or(&path.anchor).clone();
     Ok(Svid {
         identity: Identity { trust: entry.name.clone(), id: claim.id },
         not_after: claim.not_after,
-        anchor: path.anchor,
+        anchor,
         path: path.certificates,
         leaf_sha256: sha256(leaf),
     })

@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::*;
 use crate::issue::{Algorithm, Ca, CaOptions, Extension, Issued, LeafOptions, Purpose, Usage, Validity};
+use crate::refusal::Refusal;
 use crate::testing::{
     Gateway, SLEEP, anonymous, at, client, client_of, entry, entry_with, id, leaf, now, root, service, shake,
     store,
@@ -18,6 +19,15 @@ use crate::tls::provider;
 fn refused(ca: &Ca, issued: &Issued) -> (Option<Reason>, Option<u8>) {
     let gateway = Gateway::new(vec![entry("cluster-1", "cluster.local", &[ca])]);
     shake(&gateway, client(issued)).refused()
+}
+
+/// Asks as a handshake does, twice, and holds both answers against a full verification.
+fn asked(store: &TrustStore, chain: &[CertificateDer<'_>], time: UnixTime) -> Result<Svid, Refusal> {
+    let verified = store.verify(&chain[0], &chain[1..], time, Role::Client);
+    for _ in 0..2 {
+        assert_eq!(store.recognize(&chain[0], &chain[1..], time, Role::Client), verified, "{time:?}");
+    }
+    verified
 }
 
 fn reason(reason: Reason) -> (Option<Reason>, Option<u8>) {
@@ -68,6 +78,7 @@ mod leaves;
 mod loading;
 mod paths;
 mod points;
+mod recognized;
 mod revocation;
 mod sessions;
 mod shown;

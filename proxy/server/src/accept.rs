@@ -1,4 +1,4 @@
-//! Accepting connections: admits, tunes and spawns; never handshakes, never exits on an error of one
+//! Accepting connections: admits and spawns; never handshakes, never exits on an error of one
 //! connection, never spins.
 
 use std::io;
@@ -92,7 +92,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 fn admit(shared: &Arc<Shared>, tcp: TcpStream, remote: SocketAddr, connections: &TaskTracker) {
     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
     let ready = tcp.local_addr().and_then(|local| {
-        socket::tune(&tcp, &shared.config.timeouts)?;
+        socket::accepted(&tcp, &shared.config.timeouts)?;
         Ok(local)
     });
     match (ready, room(shared)) {

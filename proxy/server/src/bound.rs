@@ -18,7 +18,7 @@ use crate::generation::Desired;
 use crate::handle::Handle;
 use crate::registry::Ending;
 use crate::shared::{Phase, Shared};
-use crate::{accept, pressure, updates};
+use crate::{accept, pressure, socket, updates};
 
 /// How often connections are looked at once it is time to cut some, or those that may not have heard of it.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -52,7 +52,8 @@ impl Bound {
     ) -> Result<Self, Error> {
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in &listeners {
-            let usable = listener.set_nonblocking(true).and_then(|()| listener.local_addr());
+            let timeouts = &shared.config.timeouts;
+            let usable = socket::ready(listener, timeouts).and_then(|()| listener.local_addr());
             let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
             addresses.push(usable.map_err(|source| Kind::Listen { address: unknown, source })?);
         }

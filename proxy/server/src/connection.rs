@@ -99,11 +99,11 @@ struct Opened<'a> {
 async fn open<'a>(
     shared: &'a Arc<Shared>,
     registered: &Registered<'_>,
-    tcp: TcpStream,
+    mut tcp: TcpStream,
     record: &mut Record,
 ) -> Result<Opened<'a>, Refusal> {
     let live = &*registered.live;
-    let behind = proxy_protocol::announced(shared, &tcp, record).await?;
+    let behind = proxy_protocol::announced(shared, &mut tcp, record).await?;
     live.come_from(record.client());
     let share = shared.admission.sources.add(&record.source().into()).map_err(Refusal::reset)?;
     let (tcp, hello) = handshake::hello(shared, tcp, behind, record).await?;

@@ -15,6 +15,7 @@ use landbridge_core::table::Route;
 use landbridge_splice::Side;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 use rustls_pki_types::UnixTime;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::server::StartHandshake;
 
@@ -41,7 +42,7 @@ pub(crate) struct Chosen<'a> {
 /// what came of it already, behind a PROXY header.
 pub(crate) async fn hello(
     shared: &Shared,
-    tcp: TcpStream,
+    mut tcp: TcpStream,
     behind: Vec<u8>,
     record: &mut Record,
 ) -> Result<(TcpStream, Hello), Refusal> {
@@ -51,7 +52,7 @@ pub(crate) async fn hello(
     let deadline = deadline(record.started(), shared.config.timeouts.client_hello);
     let read = tokio::select! {
         biased;
-        read = read_hello(&tcp, &behind, &mut reader) => read,
+        read = read_hello(&mut tcp, &behind, &mut reader) => read,
         () = deadline => Err(Refusal::reset(Reason::HelloTimeout)),
     };
     match read {
@@ -68,7 +69,7 @@ pub(crate) async fn hello(
     }
 }
 
-async fn read_hello(tcp: &TcpStream, behind: &[u8], reader: &mut HelloReader) -> Result<Hello, Refusal> {
+async fn read_hello(tcp: &mut TcpStream, behind: &[u8], reader: &mut HelloReader) -> Result<Hello, Refusal> {
     let mut fed = reader.feed(behind).map_err(broken)?;
     loop {
         if let Some(hello) = fed {
@@ -110,11 +111,10 @@ fn broken(broken: HelloError) -> Refusal {
 }
 
 /// Reads what has come; 0 is the end of the stream.
-pub(crate) async fn read_some(tcp: &TcpStream, piece: &mut [u8]) -> io::Result<usize> {
+pub(crate) async fn read_some(tcp: &mut TcpStream, piece: &mut [u8]) -> io::Result<usize> {
     loop {
-        tcp.readable().await?;
-        match tcp.try_read(piece) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+        match tcp.read(piece).await {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             read => return read,
         }
     }
@@ -220,11 +220,24 @@ async fn accept(
     let start = StartHandshake::from_parts(accepted, Prefixed::new(rest, tcp));
     match start.into_stream(config).into_fallible().await {
         Ok(stream) => {
-            let (prefixed, connection) = stream.into_inner();
-            Ok((prefixed.into_inner(), connection, verdict))
+            let (prefixed, mut connection) = stream.into_inner();
+            let (tcp, behind) = prefixed.into_parts();
+            hand_on(&mut connection, &behind)
+                .map_err(|error| Refusal::reset(Reason::Internal).because(error.to_string()))?;
+            Ok((tcp, connection, verdict))
         }
-        Err((error, prefixed)) => Err(refused(&error, prefixed.into_inner(), &verdict)),
+        Err((error, prefixed)) => Err(refused(&error, prefixed.into_parts().0, &verdict)),
     }
+}
+
+/// Lets `connection` keep what came behind the handshake, and look at none of it: that is for the splice.
+fn hand_on(connection: &mut ServerConnection, mut behind: &[u8]) -> io::Result<()> {
+    while !behind.is_empty() {
+        if connection.read_tls(&mut behind)? == 0 {
+            return Err(io::Error::other("rustls takes nothing behind the handshake"));
+        }
+    }
+    Ok(())
 }
 
 /// Why the handshake failed. rustls has sent its alert already; it is left the time to arrive.

@@ -62,7 +62,7 @@ pub fn proxy_header(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderErro
 /// none is refused, as is one from an address that may not speak for others.
 pub(crate) async fn announced(
     shared: &Shared,
-    tcp: &TcpStream,
+    tcp: &mut TcpStream,
     record: &mut Record,
 ) -> Result<Vec<u8>, Refusal> {
     let ProxyProtocol::Required { from } = &shared.config.listener.proxy_protocol else {
@@ -83,7 +83,7 @@ pub(crate) async fn announced(
     Ok(header.behind)
 }
 
-async fn read(tcp: &TcpStream) -> Result<Header, Refusal> {
+async fn read(tcp: &mut TcpStream) -> Result<Header, Refusal> {
     let broken = |error: String| Refusal::reset(Reason::ProxyHeader).because(error);
     let mut reader = HeaderReader::default();
     let mut piece = [0; 512];

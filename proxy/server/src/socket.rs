@@ -5,9 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use landbridge_core::config::Timeouts;
-use landbridge_splice::arm_reset;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::error::{Error, Kind};
 
@@ -58,13 +57,39 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Readies a listening socket: on Linux whatever it accepts begins with its options, a reset for an end included, so
+/// that they cost no connection a system call.
+///
+/// A socket that somebody else made and may take back keeps them.
+pub(crate) fn ready(listener: &TcpListener, timeouts: &Timeouts) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    if INHERITED { set(&SockRef::from(listener), timeouts) } else { Ok(()) }
+}
+
+/// Sets what an accepted connection has not inherited: all of it, where it came before its listening socket was ready.
+pub(crate) fn accepted(tcp: &TcpStream, timeouts: &Timeouts) -> io::Result<()> {
+    let socket = SockRef::from(tcp);
+    if INHERITED && socket.linger()? == Some(Duration::ZERO) { Ok(()) } else { set(&socket, timeouts) }
+}
+
+/// A socket to call an endpoint from, which ends in a reset whatever happens.
+pub(crate) fn outgoing(address: SocketAddr, timeouts: &Timeouts) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    set(&SockRef::from(&socket), timeouts)?;
+    Ok(socket)
+}
+
+/// Linux copies a listening socket's options to what is accepted from it (sk_clone in net/core/sock.c); others differ
+/// in which.
+const INHERITED: bool = cfg!(target_os = "linux");
+
 /// Sets what every proxied connection has, on either side: no delay for small writes, keepalive, a
 /// bound on the time that data is unacknowledged and on what waits to be sent, and a reset instead of a FIN unless
 /// the end is proven clean.
-pub(crate) fn tune(tcp: &TcpStream, timeouts: &Timeouts) -> io::Result<()> {
-    arm_reset(tcp)?;
-    tcp.set_nodelay(true)?;
-    let socket = SockRef::from(tcp);
+fn set(socket: &SockRef<'_>, timeouts: &Timeouts) -> io::Result<()> {
+    // First of all, and as `landbridge_splice::arm_reset` does: a descriptor that is dropped leaves no FIN.
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.set_tcp_nodelay(true)?;
     if let Some((time, interval)) = probing(timeouts) {
         let keepalive = TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(PROBES);
         socket.set_tcp_keepalive(&keepalive)?;
@@ -95,6 +120,42 @@ fn probing(timeouts: &Timeouts) -> Option<(Duration, Duration)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_accepted_and_what_calls_an_endpoint_have_every_option_from_the_start() {
+        let timeouts = Timeouts {
+            keepalive: Some(Duration::from_secs(37)),
+            user_timeout: Some(Duration::from_secs(90)),
+            ..Timeouts::default()
+        };
+        let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listening.local_addr().unwrap();
+        let _queued = std::net::TcpStream::connect(address).unwrap();
+        ready(&listening, &timeouts).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listening).unwrap();
+        let calling = outgoing(address, &timeouts).unwrap().connect(address).await.unwrap();
+        let (early, _) = listener.accept().await.unwrap();
+        let (answering, _) = listener.accept().await.unwrap();
+        assert_eq!(SockRef::from(&early).linger().unwrap(), None, "it came before the options");
+        #[cfg(target_os = "linux")]
+        assert_eq!(SockRef::from(&answering).linger().unwrap(), Some(Duration::ZERO));
+        for tcp in [&early, &answering] {
+            accepted(tcp, &timeouts).unwrap();
+        }
+        for tcp in [&calling, &early, &answering] {
+            let socket = SockRef::from(tcp);
+            assert_eq!(socket.linger().unwrap(), Some(Duration::ZERO));
+            assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(37));
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), PROBE_INTERVAL);
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), PROBES);
+            #[cfg(target_os = "linux")]
+            {
+                assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT);
+                assert_eq!(socket.tcp_user_timeout().unwrap(), timeouts.user_timeout);
+            }
+        }
+    }
 
     #[test]
     fn every_probe_is_sent_before_the_user_timeout() {

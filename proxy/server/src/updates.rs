@@ -75,6 +75,7 @@ async fn resolved(resolving: &mut Option<AbortOnDropHandle<bool>>) -> bool {
 pub(crate) async fn apply(shared: &Arc<Shared>, desired: Desired) {
     let current = shared.current.load_full();
     let answers = shared.resolver.answers();
+    let former = current.credentials.trust().clone();
     let compiled = spawn_blocking(move || {
         let next = current.next(&desired, &answers)?;
         let rejudges = next.rejudges(&current);
@@ -83,6 +84,7 @@ pub(crate) async fn apply(shared: &Arc<Shared>, desired: Desired) {
     match compiled.await {
         Ok(Ok((next, rejudges))) => {
             let (number, names) = (next.number, next.table.len());
+            let replaced = !Arc::ptr_eq(&former, next.credentials.trust());
             let began = Instant::now();
             let next = Arc::new(next);
             let cut = if rejudges {
@@ -93,6 +95,10 @@ pub(crate) async fn apply(shared: &Arc<Shared>, desired: Desired) {
             };
             let swept_us = began.elapsed().as_micros();
             shared.applied.send_replace(number);
+            if replaced {
+                // Connections that began with it keep it, and have no more to ask of it.
+                former.forget();
+            }
             tracing::info!(generation = number, names, cut, swept_us, "configuration applied");
         }
         Ok(Err(error)) => tracing::error!(%error, "configuration refused; the last good one keeps serving"),

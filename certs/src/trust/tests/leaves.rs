@@ -101,7 +101,7 @@ fn a_validity_includes_both_of_its_ends_to_the_second() {
     let ca = root("root");
     let issued = ca.svid(&id(SLEEP), now()).unwrap();
     let store = store(vec![entry("cluster-1", "cluster.local", &[&ca])]);
-    let verify = |time| store.verify(&issued.chain[0], &[], time, Role::Client);
+    let verify = |time| asked(&store, &issued.chain, time);
     let end = verify(now()).unwrap().not_after;
     assert!(verify(end).is_ok());
     assert_eq!(verify(at(end, 1)).unwrap_err().reason, Reason::CertExpired);

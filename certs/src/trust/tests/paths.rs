@@ -10,7 +10,7 @@ fn a_root_past_its_end_vouches_for_nobody() {
     let entry = entry("cluster-1", "cluster.local", &[&expired]);
     assert!(matches!(entry.warnings(), [TrustWarning::RootExpired { .. }]));
     let issued = expired.svid(&id(SLEEP), now()).unwrap();
-    let refusal = store(vec![entry]).verify(&issued.chain[0], &[], now(), Role::Client).unwrap_err();
+    let refusal = asked(&store(vec![entry]), &issued.chain[..1], now()).unwrap_err();
     assert_eq!(refusal.reason, Reason::CertExpired);
 
     let mut options = CaOptions::new(now());
@@ -19,7 +19,7 @@ fn a_root_past_its_end_vouches_for_nobody() {
     let entry = crate::testing::entry("cluster-1", "cluster.local", &[&early]);
     assert!(matches!(entry.warnings(), [TrustWarning::RootNotYetValid { .. }]));
     let issued = early.svid(&id(SLEEP), now()).unwrap();
-    let refusal = store(vec![entry]).verify(&issued.chain[0], &[], now(), Role::Client).unwrap_err();
+    let refusal = asked(&store(vec![entry]), &issued.chain[..1], now()).unwrap_err();
     assert_eq!(refusal.reason, Reason::CertNotYetValid);
 }
 
@@ -48,7 +48,7 @@ fn a_chain_without_its_intermediate_is_untrusted_and_one_out_of_order_is_fine() 
     let inner = outer.intermediate("inner", &CaOptions::new(now())).unwrap();
     let issued = inner.svid(&id(SLEEP), now()).unwrap();
     let store = store(vec![entry("cluster-1", "cluster.local", &[&ca])]);
-    let missing = store.verify(&issued.chain[0], &issued.chain[1..2], now(), Role::Client).unwrap_err();
+    let missing = asked(&store, &issued.chain[..2], now()).unwrap_err();
     assert_eq!(missing.reason, Reason::CertUntrusted);
     let mut swapped = issued.chain[1..].to_vec();
     swapped.reverse();

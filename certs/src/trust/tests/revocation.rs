@@ -51,7 +51,7 @@ fn a_revoked_intermediate_takes_its_leaves_with_it() {
     let middle = ca.intermediate("middle", &CaOptions::new(now())).unwrap();
     let issued = middle.svid(&id(SLEEP), now()).unwrap();
     let plain = store(vec![entry("cluster-1", "cluster.local", &[&ca])]);
-    let svid = plain.verify(&issued.chain[0], &issued.chain[1..], now(), Role::Client).unwrap();
+    let svid = asked(&plain, &issued.chain, now()).unwrap();
     assert_eq!(svid.path.len(), 2);
     let crls = ca.crl(&[&svid.path[1].serial], day()).unwrap() + &middle.crl(&[], day()).unwrap();
     let revoking = entry_with("cluster-1", "cluster.local", &[&ca], Some(&crls));
@@ -65,7 +65,7 @@ fn what_was_verified_is_vouched_for_until_its_entry_anchor_or_serial_is_gone() {
     let (ca, other) = (root("root"), root("other"));
     let issued = ca.svid(&id(SLEEP), now()).unwrap();
     let first = store(vec![entry("cluster-1", "cluster.local", &[&ca])]);
-    let svid = first.verify(&issued.chain[0], &[], now(), Role::Client).unwrap();
+    let svid = asked(&first, &issued.chain[..1], now()).unwrap();
     let vouched = |entries| store(entries).still_vouches_for(&svid);
     let crl = |revoked: &[&[u8]]| ca.crl(revoked, day()).unwrap();
     assert_eq!(vouched(vec![entry("cluster-1", "cluster.local", &[&other, &ca])]), Ok(()));

@@ -1,4 +1,4 @@
-//! A stream with bytes in front of it that were read before, given record by record.
+//! A client's stream while it shakes hands: read in large pieces, given record by record.
 
 use std::io;
 use std::pin::Pin;
@@ -9,11 +9,13 @@ use tokio::net::TcpStream;
 
 /// What a client sent behind its hello, and then the client.
 ///
-/// A read ends where a TLS record does. So the handshake is over with the record that ends it, and what the
-/// client sent right behind, be it even a broken record or an alert, waits for the splice, which delivers
-/// what came before that.
+/// What it sends is read as it comes, but a read of this ends where a TLS record does. So the handshake is over with the
+/// record that ends it, and what the client sent right behind, be it even a broken record or an alert, waits for
+/// the splice, which delivers what came before that.
 pub(super) struct Prefixed {
-    prefix: Vec<u8>,
+    /// Bytes read from the client, of which those before `given` were given.
+    read: Vec<u8>,
+    given: usize,
     tcp: TcpStream,
     place: Place,
 }
@@ -26,17 +28,30 @@ struct Place {
 }
 
 const HEADER: usize = 5;
+/// A client's whole flight, mostly: its certificate, its signature and its Finished, and all that one call of rustls
+/// takes (READ_SIZE in its buffers.rs).
+const PIECE: usize = 4096;
 
 impl Prefixed {
     pub(super) fn new(prefix: Vec<u8>, tcp: TcpStream) -> Self {
-        Self { prefix, tcp, place: Place::default() }
+        Self { read: prefix, given: 0, tcp, place: Place::default() }
     }
 
-    /// The client alone. After a handshake nothing is left of the prefix: a client finishes its handshake only
-    /// after it has heard from us, so the end of it came from the socket, behind the prefix. After one that failed,
-    /// what is left is read by nobody.
-    pub(super) fn into_inner(self) -> TcpStream {
-        self.tcp
+    /// The client, and what it sent behind the last record that was given. Never anything of the prefix, once a
+    /// handshake is over: a client finishes its handshake only after it has heard from us.
+    pub(super) fn into_parts(mut self) -> (TcpStream, Vec<u8>) {
+        let behind = self.read.split_off(self.given);
+        (self.tcp, behind)
+    }
+
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.given = 0;
+        self.read.resize(PIECE, 0);
+        let mut piece = ReadBuf::new(&mut self.read);
+        let polled = again(|| Pin::new(&mut self.tcp).poll_read(context, &mut piece));
+        let count = piece.filled().len();
+        self.read.truncate(count);
+        polled
     }
 }
 
@@ -46,20 +61,16 @@ impl AsyncRead for Prefixed {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let most = buffer.remaining().min(self.place.left());
-        if self.prefix.is_empty() {
-            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
-            ready!(again(|| Pin::new(&mut self.tcp).poll_read(context, &mut part)))?;
-            self.place.pass(part.filled());
-            let count = part.filled().len();
-            buffer.advance(count);
-        } else {
-            let count = most.min(self.prefix.len());
-            let rest = self.prefix.split_off(count);
-            let part = std::mem::replace(&mut self.prefix, rest);
-            self.place.pass(&part);
-            buffer.put_slice(&part);
+        if self.given == self.read.len() {
+            ready!(self.poll_more(context))?;
         }
+        let Self { read, given, place, .. } = &mut *self;
+        let most = buffer.remaining().min(place.left());
+        let ahead = read.get(*given..).unwrap_or_default();
+        let part = ahead.get(..most).unwrap_or(ahead);
+        buffer.put_slice(part);
+        place.pass(part);
+        *given += part.len();
         Poll::Ready(Ok(()))
     }
 }

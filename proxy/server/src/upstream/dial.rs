@@ -11,7 +11,7 @@ use landbridge_core::{Reason, Service};
 use landbridge_splice::Side;
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::generation::Generation;
@@ -95,10 +95,7 @@ pub(super) async fn dial(
 }
 
 async fn connect(address: SocketAddr, timeouts: &Timeouts, preface: Option<&[u8]>) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_zero_linger()?;
-    let mut tcp = socket.connect(address).await?;
-    socket::tune(&tcp, timeouts)?;
+    let mut tcp = socket::outgoing(address, timeouts)?.connect(address).await?;
     if let Some(preface) = preface {
         tcp.write_all(preface).await?;
     }
