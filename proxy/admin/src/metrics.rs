@@ -140,7 +140,7 @@ impl Metrics {
     /// Notes what became of an update of the stream of configuration, and how many of its resources were refused.
     pub fn stream(&self, update: Update, refused: usize) {
         self.families.config_updates.with(&[STREAM, update.word()]).inc();
-        self.families.control_nacks.add(refused as u64);
+        self.families.control.nacks.add(refused as u64);
         if update == Update::Applied {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
             self.families.config_applied.with(&[STREAM]).set(now);
@@ -149,12 +149,12 @@ impl Metrics {
 
     /// Notes whether the stream of configuration is open.
     pub fn control_connected(&self, connected: bool) {
-        self.families.control_connected.set(u64::from(connected));
+        self.families.control.connected.set(u64::from(connected));
     }
 
     /// Notes whether the last good configuration could not be written to disk.
     pub fn snapshot_fails(&self, fails: bool) {
-        self.families.snapshot_fails.set(u64::from(fails));
+        self.families.control.snapshot_fails.set(u64::from(fails));
     }
 
     /// Notes that certificates, keys, bundles and revocation lists were read, at start or later.

@@ -1,7 +1,10 @@
-//! `landbridge control`: the server that feeds gateways, from the files of a folder.
+//! `landbridge control`: the server that feeds gateways, from the files of a folder, and what a gateway's operator asks
+//! of a stream.
 
 mod args;
+mod confirm;
 mod serve;
+mod status;
 mod validate;
 
 use std::path::Path;
@@ -19,6 +22,8 @@ pub(crate) fn control(arguments: &Control) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         ControlCommand::Serve(serve) => serve::serve(serve),
         ControlCommand::Validate(validate) => Ok(validate::validate(validate)),
+        ControlCommand::Status(status) => status::status(status),
+        ControlCommand::Confirm(confirm) => confirm::confirm(confirm),
     }
 }
 

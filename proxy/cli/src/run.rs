@@ -3,23 +3,23 @@
 mod control;
 mod last_words;
 mod progress;
+mod workers;
 
 use std::net::{self, SocketAddr};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 use anyhow::{Context, anyhow, bail};
 use landbridge::config::EventFormat;
-use landbridge::{Bound, Drain, Drained, Gateway, Inputs, Worker};
+use landbridge::{Gateway, Inputs};
 use landbridge_admin::{
     Administered, Counted, Metrics, Update, Watched, serve_admin, serve_health, serve_metrics,
 };
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, watch};
 
 use crate::access_log::AccessLog;
 use crate::args::{LogFormat, Run};
@@ -33,11 +33,12 @@ use crate::observers::Observers;
 use crate::signals::{Request, Signals};
 use crate::stream::{Stream, begin};
 use crate::watch::Watch;
-use crate::watchdog::{Pulse, Watchdog};
+use crate::watchdog::Watchdog;
 use crate::{banner, logging, version};
 
-use self::control::{Control, stop};
+use self::control::Control;
 use self::last_words::{LastWords, leave};
+use self::workers::{bound, cores, spawn_workers};
 
 /// Orders that wait for the control loop; who sends more waits too.
 const ORDERS: usize = 16;
@@ -106,23 +107,16 @@ async fn serve(
     let (watchdog, pulses) = Watchdog::new(workers, arguments.hang_after);
     let (hanging, clock) = (watchdog.hanging(), Clock::new());
     tokio::spawn(serve_health(health, gateway.clone(), hanging.clone()));
-    let (lines, jumps, hung) = (access_log.clone(), clock.jumps(), hanging.clone());
-    let counted = move || Counted {
-        access_log_dropped: lines.dropped(),
-        events_dropped: events_dropped.load(Ordering::Relaxed),
-        clock_jumps: jumps.load(Ordering::Relaxed),
-        workers_hanging: hung.load(Ordering::Relaxed),
-    };
+    let counted = counted(&access_log, clock.jumps(), &hanging, events_dropped);
     let watched = Watched { gateway: gateway.clone(), counted: Box::new(counted) };
     tokio::spawn(serve_metrics(scrapes, metrics.clone(), watched));
     let (orders, ordered) = mpsc::channel(ORDERS);
     let owner = rustix::process::geteuid().as_raw();
-    let told = stream.as_ref().map(|stream| stream.told.clone());
     let administered = Administered {
         gateway: gateway.clone(),
         build: version::BUILD,
         orders,
-        control: told,
+        control: stream.as_ref().map(|stream| stream.told.clone()),
         hanging,
         owner,
     };
@@ -161,18 +155,6 @@ async fn serve(
     Ok(words)
 }
 
-/// Listens, with the sockets that were passed on where there are any.
-async fn bound(gateway: Gateway, inherited: Vec<net::TcpListener>) -> anyhow::Result<Bound> {
-    if inherited.is_empty() {
-        return Ok(gateway.bind().await?);
-    }
-    tracing::info!(
-        sockets = inherited.len(),
-        "listening sockets were passed on; listener.address is not used"
-    );
-    Ok(gateway.adopt(inherited).await?)
-}
-
 /// Waits until there is a complete configuration; false if the process is asked to end before.
 async fn complete(stream: &Stream, signals: &mut Signals) -> bool {
     let mut complete = stream.complete.clone();
@@ -199,69 +181,31 @@ pub(crate) fn draw() -> anyhow::Result<()> {
     random.fill(&mut [0]).map_err(|_| anyhow!("cannot draw random numbers, which keys are made of"))
 }
 
+/// What the process counts beside the gateway, whenever it is asked.
+fn counted(
+    log: &Arc<AccessLog>,
+    jumps: Arc<AtomicU64>,
+    hanging: &Arc<AtomicU64>,
+    events_dropped: Arc<AtomicU64>,
+) -> impl Fn() -> Counted + Send + Sync + use<> {
+    let (log, hanging) = (log.clone(), hanging.clone());
+    move || Counted {
+        access_log_dropped: log.dropped(),
+        events_dropped: events_dropped.load(Ordering::Relaxed),
+        clock_jumps: jumps.load(Ordering::Relaxed),
+        workers_hanging: hanging.load(Ordering::Relaxed),
+    }
+}
+
 async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = listen(address).await.with_context(|| format!("cannot listen on {address} for {what}"))?;
     let address = listener.local_addr().with_context(|| format!("the listener for {what} has no address"))?;
     Ok((listener, address))
 }
 
-/// Starts one thread with a runtime of its own per worker, each with its pulse; resolves when the last has drained.
-fn spawn_workers(
-    bound: Bound,
-    pulses: Vec<Pulse>,
-    stopping: &watch::Sender<Option<Drain>>,
-) -> anyhow::Result<oneshot::Receiver<Drained>> {
-    let count = NonZeroUsize::new(pulses.len()).context("no worker was asked for")?;
-    let mut threads = Vec::new();
-    for (index, (worker, pulse)) in bound.workers(count)?.into_iter().zip(pulses).enumerate() {
-        let stopping = stopping.subscribe();
-        let (hand, handed) = std::sync::mpsc::channel();
-        let thread = thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                handed.recv().map(|runtime| work(&runtime, worker, &pulse, stopping)).unwrap_or_default()
-            })
-            .context("cannot start a worker's thread")?;
-        threads.push(thread);
-        // Made once there is a thread to take it: here, within another, a runtime can't be dropped.
-        let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a worker")?;
-        hand.send(runtime).context("a worker ended before it began")?;
-    }
-    let (done, finished) = oneshot::channel();
-    thread::Builder::new()
-        .name("drain".to_owned())
-        .spawn(move || {
-            let all = threads.into_iter().filter_map(|thread| thread.join().ok());
-            // The process may have ended at once instead of waiting.
-            let _ = done.send(all.fold(Drained::default(), |sum, drained| sum + drained));
-        })
-        .context("cannot start a thread")?;
-    Ok(finished)
-}
-
-fn work(
-    runtime: &Runtime,
-    worker: Worker,
-    pulse: &Pulse,
-    stopping: watch::Receiver<Option<Drain>>,
-) -> Drained {
-    runtime.block_on(async {
-        let (drained, never) = (worker.run(stop(stopping)), pulse.beat());
-        tokio::select! {
-            drained = drained => drained,
-            never = never => never,
-        }
-    })
-}
-
 pub(crate) fn refusal(complaints: &[Complaint]) -> String {
     let lines: Vec<String> = complaints.iter().map(ToString::to_string).collect();
     format!("the configuration is not valid\n{}", lines.join("\n"))
-}
-
-fn cores() -> NonZeroUsize {
-    // The CPU quota of the cgroup, else the cores this process may run on.
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 pub(crate) fn node_id() -> String {

@@ -32,13 +32,18 @@ pub(crate) struct Families {
     pub(crate) certificate_reloads: Counters<1>,
     pub(crate) config_applied: Gauges<1>,
     pub(crate) config_updates: Counters<2>,
-    pub(crate) control_connected: Gauge,
-    pub(crate) control_nacks: Counter,
-    pub(crate) snapshot_fails: Gauge,
+    pub(crate) control: Control,
     pub(crate) draining: Gauge,
     pub(crate) memory_pressure: Gauge,
     pub(crate) around: Around,
     pub(crate) overflow: Counter,
+}
+
+/// Handles to what the stream of configuration counts.
+pub(crate) struct Control {
+    pub(crate) connected: Gauge,
+    pub(crate) nacks: Counter,
+    pub(crate) snapshot_fails: Gauge,
 }
 
 /// Handles to what the process around the gateway counts.
@@ -124,18 +129,7 @@ impl Families {
                 ("landbridge_config_updates_total", "Configurations that were read, result applied or refused."),
                 ["source", "result"],
             )?,
-            control_connected: all.gauge((
-                "landbridge_control_connected",
-                "1 while the stream of configuration is open.",
-            ))?,
-            control_nacks: all.counter((
-                "landbridge_control_nacks_total",
-                "Resources of the stream of configuration that were refused.",
-            ))?,
-            snapshot_fails: all.gauge((
-                "landbridge_control_snapshot_failing",
-                "1 while the configuration of the stream cannot be kept on disk.",
-            ))?,
+            control: Control::register(all)?,
             draining: all.gauge(("landbridge_draining", "1 while the gateway drains, else 0."))?,
             memory_pressure: all.gauge((
                 "landbridge_memory_pressure",
@@ -148,6 +142,23 @@ impl Families {
         };
         all.process()?;
         Ok(families)
+    }
+}
+
+impl Control {
+    fn register(all: &mut Registry) -> Result<Self, MetricsError> {
+        Ok(Self {
+            connected: all
+                .gauge(("landbridge_control_connected", "1 while the stream of configuration is open."))?,
+            nacks: all.counter((
+                "landbridge_control_nacks_total",
+                "Resources of the stream of configuration that were refused.",
+            ))?,
+            snapshot_fails: all.gauge((
+                "landbridge_control_snapshot_failing",
+                "1 while the configuration of the stream cannot be kept on disk.",
+            ))?,
+        })
     }
 }
 

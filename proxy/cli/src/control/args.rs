@@ -6,12 +6,15 @@ use clap::{Args, Subcommand};
 use landbridge::config::AdminAddress;
 
 use crate::args::LogFormat;
+use crate::ask::Place;
 use crate::report_format::ReportFormat;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   landbridge control validate --dir fleet
-  landbridge control serve --dir fleet")]
+  landbridge control serve --dir fleet
+  landbridge control status
+  landbridge control confirm")]
 pub(crate) struct Control {
     #[command(subcommand)]
     pub(super) command: ControlCommand,
@@ -21,6 +24,8 @@ pub(crate) struct Control {
 pub(super) enum ControlCommand {
     Serve(Serve),
     Validate(Validate),
+    Status(Status),
+    Confirm(Confirm),
 }
 
 /// Serve the files of a folder to gateways, and each change of them at once.
@@ -75,6 +80,51 @@ pub(super) struct Validate {
     /// How problems are written.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: ReportFormat,
+}
+
+/// Ask a running gateway how its stream of configuration is.
+///
+/// Tells where it is connected, what it holds, what it refused, what is held back, and what is kept on disk.
+///
+/// Exits 0 if it answers; 1 if it can't be asked, or has no stream; 2 for a wrong use.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  landbridge control status
+  landbridge control status --format json --admin unix:/run/landbridge/admin.sock")]
+pub(super) struct Status {
+    /// Where the gateway is administered: http://HOST:PORT or unix:/path.
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "LANDBRIDGE_ADMIN",
+        default_value = "http://127.0.0.1:15000",
+        value_parser = str::parse::<Place>
+    )]
+    pub(super) admin: Place,
+    /// How it is told.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: ReportFormat,
+}
+
+/// Let a running gateway put in force the removals that it holds back.
+///
+/// A gateway holds back what would take away many services or endpoints at once, until somebody says that it is meant.
+/// `landbridge control status` lists what that is. What it asks is [admin] address, over TCP from the same machine only.
+///
+/// Exits 0 if nothing is held back any more; 1 if it can't be asked, or refuses; 2 for a wrong use.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  landbridge control confirm --admin unix:/run/landbridge/admin.sock")]
+pub(super) struct Confirm {
+    /// Where the gateway is administered: http://HOST:PORT or unix:/path.
+    #[arg(
+        long,
+        value_name = "PLACE",
+        env = "LANDBRIDGE_ADMIN",
+        default_value = "http://127.0.0.1:15000",
+        value_parser = str::parse::<Place>
+    )]
+    pub(super) admin: Place,
 }
 
 fn address(text: &str) -> Result<AdminAddress, String> {

@@ -1,5 +1,7 @@
 //! `landbridge control serve`: one process, from its files to its exit code.
 
+mod renewed;
+
 use std::future::pending;
 use std::io;
 use std::process::ExitCode;
@@ -8,14 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use landbridge::config::{AdminAddress, EventFormat, Problem, Severity};
-use landbridge::{Credentials, CredentialsError};
 use landbridge_admin::{Page, serve_pages};
-use landbridge_control_server::{
-    Folder, FolderWatch, Identity, Listener, Loaded, Nodes, Security, Server, Store,
-};
+use landbridge_control_server::{Folder, FolderWatch, Listener, Loaded, Nodes, Server, Store};
 use landbridge_core::config::fleet::ServerConfig;
 use tokio::runtime::Builder;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::args::Serve;
 use super::configured;
@@ -25,8 +24,9 @@ use crate::listen::listen_for;
 use crate::load::Complaint;
 use crate::run::{draw, node_id, raise_open_files, refusal};
 use crate::signals::{Request, Signals};
-use crate::watch::{Change, Watch, units};
 use crate::{logging, print, version};
+
+use self::renewed::Renewed;
 
 const HELP: &str = "landbridge control: GET only
 
@@ -184,70 +184,4 @@ fn page(server: &Server, path: &str) -> Option<Page> {
         "/healthz/live" | "/live" => Some(Page::text("live\n")),
         _ => None,
     }
-}
-
-/// Who the server is and whom it believes, renewed as the files are.
-enum Renewed {
-    Never,
-    Watched(Watch, watch::Sender<Arc<Identity>>),
-}
-
-impl Renewed {
-    fn of(config: &ServerConfig) -> anyhow::Result<Self> {
-        if config.identity.own.is_none() {
-            return Ok(Self::Never);
-        }
-        let units = units(&config.identity, &config.trust);
-        let credentials = match Credentials::load(&config.identity, &config.trust) {
-            Ok(credentials) => Arc::new(credentials),
-            Err(CredentialsError(problems)) => {
-                let complaints: Vec<Complaint> = problems
-                    .into_iter()
-                    .map(|it| Complaint::File { path: it.path, message: it.message, fatal: true })
-                    .collect();
-                bail!(refusal(&complaints))
-            }
-        };
-        let identity = identity(&credentials).context("there is no certificate")?;
-        let watch = Watch::start(units, credentials).context("cannot watch the certificates")?;
-        Ok(Self::Watched(watch, watch::Sender::new(Arc::new(identity))))
-    }
-
-    fn security(&self) -> Security {
-        match self {
-            Self::Never => Security::Plain,
-            Self::Watched(_, identity) => Security::Mtls(identity.subscribe()),
-        }
-    }
-
-    async fn next(&mut self) -> Change {
-        match self {
-            Self::Never => pending().await,
-            Self::Watched(watch, _) => watch.next().await,
-        }
-    }
-
-    fn renew(&self, change: Change) {
-        let Change { credentials, renewed, warnings, kept, expiring, .. } = change;
-        for problem in &kept {
-            tracing::error!("{}: {}; not renewed", problem.path.display(), problem.message);
-        }
-        for warning in &warnings {
-            tracing::warn!("{}: {}", warning.path.display(), warning.message);
-        }
-        for line in &expiring {
-            tracing::warn!("{line}");
-        }
-        if let (Self::Watched(_, sender), Some(credentials)) = (self, credentials)
-            && let Some(identity) = identity(&credentials)
-        {
-            tracing::info!(what = renewed.join(", "), "renewed from changed files");
-            sender.send_replace(Arc::new(identity));
-        }
-    }
-}
-
-fn identity(credentials: &Credentials) -> Option<Identity> {
-    let key = credentials.own()?.clone();
-    Some(Identity { key, trust: credentials.trust().clone() })
 }

@@ -1,5 +1,8 @@
 //! Who owns the stream: judges updates, puts them in force, answers, and keeps them on disk.
 
+mod failing;
+mod report;
+
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +12,12 @@ use landbridge_control_client::Held;
 use landbridge_control_client::client::{Feed, State};
 use landbridge_control_client::effective::{Count, Verdict};
 use landbridge_control_client::session::{Event, Update};
-use landbridge_control_client::wire::{ReadyEndpoints, Refused, Status};
+use landbridge_control_client::wire::{ReadyEndpoints, Refused};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use self::failing::Failing;
 use super::begin::Beginning;
 use super::merged::{base, merged};
 use super::told::{Look, chain};
@@ -56,6 +60,7 @@ pub(super) struct Owner {
     unsaved: bool,
     fresh: bool,
     failures: u64,
+    failing: Failing,
 }
 
 impl Owner {
@@ -70,6 +75,7 @@ impl Owner {
             unsaved: false,
             fresh: false,
             failures: 0,
+            failing: Failing::default(),
         }
     }
 
@@ -112,6 +118,7 @@ impl Owner {
             Event::Update(update) => self.update(&update).await,
             Event::Welcome(welcome) => {
                 tracing::info!(server = welcome.server, "connected to a control server");
+                self.failing.is_over();
                 self.reported.clear();
             }
             Event::Refused(refused) => {
@@ -247,11 +254,7 @@ impl Owner {
         if state.failures > self.failures {
             self.failures = state.failures;
             if let Some(failure) = &state.last_failure {
-                tracing::warn!(
-                    server = failure.server,
-                    error = chain(&*failure.error),
-                    "no stream from the control server; what it sent before stays in force"
-                );
+                self.failing.tell(&failure.server, &chain(&*failure.error), Instant::now());
             }
         }
     }
@@ -268,31 +271,6 @@ impl Owner {
         }
         self.unsaved = !self.own.disk.save(&lock(&self.own.held));
         self.wires.metrics.snapshot_fails(self.own.disk.fails());
-    }
-
-    /// Says to the server how it goes: what changed since it heard last.
-    async fn report(&mut self) {
-        if self.state.borrow().connected.is_none() {
-            return;
-        }
-        let mut changed = std::collections::BTreeMap::new();
-        let own = &self.own.base.services;
-        self.wires.gateway.for_each_service(|name, counts| {
-            let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            let now =
-                ReadyEndpoints { ready: count(counts.usable), total: count(counts.usable + counts.failing) };
-            if own.service(name).is_none() && self.reported.get(&**name) != Some(&now) {
-                changed.insert(name.to_string(), now);
-            }
-        });
-        self.reported.extend(changed.iter().map(|(name, now)| (name.clone(), *now)));
-        let status = Status {
-            draining: self.wires.gateway.draining().is_some(),
-            active: self.wires.gateway.active() as u64,
-            endpoints: changed,
-            ..Status::default()
-        };
-        self.wires.feed.status(status).await;
     }
 
     fn tell(&self) {

@@ -153,7 +153,9 @@ fn note_idle(raw: &RawControl, found: &mut Findings) {
     let may = raw.may.as_ref().filter(|field| field.value.as_deref().is_some_and(|list| !is_usual(list)));
     idle.extend(may.map(|field| field.place));
     idle.extend(raw.via.as_ref().map(|field| field.place));
-    idle.extend(raw.removals_percent.as_ref().map(|field| field.place));
+    let percent = raw.removals_percent.as_ref();
+    let percent = percent.filter(|field| field.value.as_ref().is_some_and(|it| it.0 != REMOVALS_PERCENT));
+    idle.extend(percent.map(|field| field.place));
     for place in idle {
         found.warning(place, Complaint::new("has no effect without control.servers"));
     }

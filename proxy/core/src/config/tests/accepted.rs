@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use super::resource::Decision;
 use super::*;
 use crate::policy::{Authorization, Policy};
 use crate::service::{Alpn, Balance, HostPort, MissingCloseNotify, Mode, SendProxy, Target};
@@ -124,6 +125,25 @@ fn relative_paths_are_relative_to_the_file() {
         access_format: AccessFormat::Asm,
     };
     assert_eq!(process.log, log);
+}
+
+#[test]
+fn every_key_of_the_stream_reaches_the_configuration() {
+    let control = meant(EVERY_KEY).control.unwrap();
+    let said: Vec<String> = control.servers.iter().map(ToString::to_string).collect();
+    let expected = [
+        "https://control-0.example:15010",
+        "https://[2001:db8::1]:443",
+        "http://localhost:1",
+        "unix:/etc/landbridge/control.sock",
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(control.server_identities[0].as_str(), "spiffe://cluster.local/ns/landbridge/sa/control");
+    assert_eq!(control.snapshot, PathBuf::from("/etc/landbridge/state/snapshot"));
+    let may = [Decision::Service, Decision::Endpoints, Decision::Policy, Decision::Trust];
+    assert_eq!(control.may, may.into_iter().collect());
+    assert_eq!(control.via, Some(("eastwest.example".to_owned(), 15443)));
+    assert_eq!(control.removals_percent, 50);
 }
 
 #[test]

@@ -1,0 +1,34 @@
+//! What a server is told of how the gateway goes.
+
+use std::collections::BTreeMap;
+
+use landbridge_control_client::wire::{ReadyEndpoints, Status};
+
+use super::Owner;
+
+impl Owner {
+    /// Says to the server how it goes: what changed since it heard last.
+    pub(super) async fn report(&mut self) {
+        if self.state.borrow().connected.is_none() {
+            return;
+        }
+        let mut changed = BTreeMap::new();
+        let own = &self.own.base.services;
+        self.wires.gateway.for_each_service(|name, counts| {
+            let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let now =
+                ReadyEndpoints { ready: count(counts.usable), total: count(counts.usable + counts.failing) };
+            if own.service(name).is_none() && self.reported.get(&**name) != Some(&now) {
+                changed.insert(name.to_string(), now);
+            }
+        });
+        self.reported.extend(changed.iter().map(|(name, now)| (name.clone(), *now)));
+        let status = Status {
+            draining: self.wires.gateway.draining().is_some(),
+            active: self.wires.gateway.active() as u64,
+            endpoints: changed,
+            ..Status::default()
+        };
+        self.wires.feed.status(status).await;
+    }
+}
