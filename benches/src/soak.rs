@@ -39,7 +39,7 @@ use changes::{Operator, Worked};
 use load::Traffic;
 use mix::Mix;
 use route::{Route, Tally};
-use sample::{Looker, Sample};
+use sample::{Looker, Sample, sampled};
 use scene::Scene;
 use service::Service;
 use verdict::Soaked;
@@ -233,21 +233,4 @@ async fn all_over(mut tasks: JoinSet<()>) -> anyhow::Result<()> {
         task?;
     }
     Ok(())
-}
-
-/// Looks again and again while all of the load is there; a look that fails on a machine that stands still is
-/// counted, and the next one made.
-async fn sampled(looker: Looker, every: Duration, time: Duration) -> (Vec<Sample>, u64) {
-    let (mut samples, mut missed) = (Vec::new(), 0);
-    let mut tick = interval(every);
-    loop {
-        tick.tick().await;
-        if looker.began.elapsed() >= time {
-            return (samples, missed);
-        }
-        match looker.look().await {
-            Ok(sample) => samples.push(sample),
-            Err(_) => missed += 1,
-        }
-    }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use landbridge_testkit::http::ask;
 use serde::Serialize;
+use tokio::time::interval;
 
 use crate::process::{cpu, descriptors, resident_and_threads};
 
@@ -91,6 +92,23 @@ fn label_of<'a>(labels: &'a str, label: &str) -> &'a str {
     let pairs = labels.trim_start_matches('{').trim_end_matches('}').split(',');
     let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == label);
     value.map_or("", |(_, value)| value.trim_matches('"'))
+}
+
+/// Looks again and again while all of the load is there; a look that fails on a machine that stands still is
+/// counted, and the next one made.
+pub(super) async fn sampled(looker: Looker, every: Duration, time: Duration) -> (Vec<Sample>, u64) {
+    let (mut samples, mut missed) = (Vec::new(), 0);
+    let mut tick = interval(every);
+    loop {
+        tick.tick().await;
+        if looker.began.elapsed() >= time {
+            return (samples, missed);
+        }
+        match looker.look().await {
+            Ok(sample) => samples.push(sample),
+            Err(_) => missed += 1,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -136,14 +136,12 @@ async fn serve(
     tokio::spawn(watchdog.run());
     tokio::spawn(clock.run());
 
-    let files = Watch::start(loaded.units, loaded.credentials);
-    let files = files.context("cannot watch the certificates")?;
+    let files = Watch::start(loaded.units, loaded.credentials).context("cannot watch the certificates")?;
     // Last, so that whoever waits for these lines finds all that there is to be.
     let listening =
         Listening { mtls: &addresses, health: health_address, metrics: metrics_address, admin: &admin_place };
     banner::print(&loaded.config, &desired, &gateway, &listening);
-    let file = arguments.config.clone();
-    let log = access_log.clone();
+    let (file, log) = (arguments.config.clone(), access_log.clone());
     // With a stream, what the file says goes to the stream's owner, who puts both together.
     let updates = stream.as_ref().map_or(updates, |stream| stream.base.clone());
     let mut control =

@@ -32,7 +32,7 @@ mod schema;
 mod tests;
 
 pub use address::{AddressRules, Cidr, Forbidden};
-pub use bounds::{Limits, Timeouts};
+pub use bounds::{Limits, MinTls, Timeouts, TlsPolicy};
 pub use control::{ControlConfig, ControlServer};
 pub use problem::{Problem, Problems, Severity};
 pub use process::{AccessFormat, AccessTarget, AdminAddress, EventFormat, LogConfig, ProcessConfig};
@@ -197,25 +197,6 @@ impl Default for Listener {
             proxy_protocol: ProxyProtocol::Off,
         }
     }
-}
-
-/// The lowest TLS version that is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MinTls {
-    /// TLS 1.2 with AEAD suites and the extended master secret, and 1.3.
-    V1_2,
-    /// TLS 1.3 only.
-    #[default]
-    V1_3,
-}
-
-/// The TLS policy of the listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TlsPolicy {
-    /// Default 1.3.
-    pub min: MinTls,
-    /// Whether sessions of TLS 1.3 may be resumed. Default false.
-    pub resumption: bool,
 }
 
 /// The certificates that the gateway presents.

@@ -1,4 +1,4 @@
-//! How long anything may take, and how much the gateway takes on.
+//! How long anything may take, how much the gateway takes on, and which TLS it speaks.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -94,4 +94,23 @@ impl Default for Limits {
             memory: None,
         }
     }
+}
+
+/// The lowest TLS version that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MinTls {
+    /// TLS 1.2 with AEAD suites and the extended master secret, and 1.3.
+    V1_2,
+    /// TLS 1.3 only.
+    #[default]
+    V1_3,
+}
+
+/// The TLS policy of the listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TlsPolicy {
+    /// Default 1.3.
+    pub min: MinTls,
+    /// Whether sessions of TLS 1.3 may be resumed. Default false.
+    pub resumption: bool,
 }
