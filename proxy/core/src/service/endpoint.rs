@@ -60,7 +60,8 @@ pub struct About {
 impl About {
     /// The value for [`EndpointSpec::about`]: `None` where nothing is said.
     pub fn boxed(self) -> Option<Box<Self>> {
-        (self != Self::default()).then(|| Box::new(self))
+        let nothing = self.locality.is_none() && self.labels.is_empty();
+        (!nothing).then(|| Box::new(self))
     }
 }
 
