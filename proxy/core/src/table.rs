@@ -1,22 +1,23 @@
 //! From a server name to a service and its endpoints.
 //!
-//! A [`Table`] is compiled from a [`Snapshot`] off to the side and never changed. What must outlive it,
-//! the [`Endpoint`](crate::endpoint::Endpoint)s and the round of round robin, is taken over from the table that it replaces, and so is
-//! everything that didn't change.
+//! A [`Table`] is compiled from a [`Snapshot`] off to the side and never changed. What must outlive it, each
+//! [`Endpoint`](crate::endpoint::Endpoint) and the round of round robin, is taken over from the table that it replaces,
+//! and so is everything that didn't change.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use self::served::Served;
 use crate::endpoint::{Member, Pool};
 use crate::policy::Policy;
-use crate::service::{EndpointSpec, HostPort, Service, Subset};
-use crate::shards::{Named, Shards};
+use crate::service::{HostPort, Service, Subset};
+use crate::shards::Shards;
 use crate::snapshot::Snapshot;
 use crate::sni::Sni;
 
 mod adoption;
+mod served;
 #[cfg(test)]
 mod tests;
 
@@ -86,25 +87,6 @@ pub struct Table {
     answers: Answers,
     served: Shards<Served>,
     rejudges: bool,
-}
-
-/// A service with what is known of its endpoints.
-#[derive(Debug, Clone)]
-struct Served {
-    /// To the whole service. Its pool has every endpoint, those of names that resolved included, each once.
-    whole: Arc<Route>,
-    /// To each subset; `None` where there is none.
-    parts: Option<Arc<[Arc<Route>]>>,
-}
-
-impl Named for Served {
-    fn name(&self) -> Cow<'_, str> {
-        Cow::Borrowed(&self.whole.service.name)
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.whole, &other.whole)
-    }
 }
 
 /// The addresses that host names resolve to, as far as they are known.
@@ -224,35 +206,5 @@ fn moved<'a>(before: &'a Answers, after: &'a Answers) -> Vec<&'a HostPort> {
 impl Part {
     fn new(subset: &Subset, service: &Service) -> Self {
         Self { name: subset.name.as_str().into(), policy: subset.policy(&service.policy) }
-    }
-}
-
-impl Served {
-    /// A service with its endpoints, of which those that were known go on.
-    fn new(service: &Arc<Service>, answers: &Answers, known: Option<&Self>) -> Self {
-        let before = known.map_or(&[][..], |known| known.whole.pool.members());
-        let members = adoption::members(service, answers, before);
-        let route = |subset: Option<&Subset>| {
-            let belongs = |spec: &EndpointSpec| subset.is_none_or(|subset| subset.has(spec));
-            // Room for all, as nearly every route is to all.
-            let mut chosen = Vec::with_capacity(members.len());
-            chosen.extend(members.iter().filter(|(spec, _)| belongs(spec)).map(|(_, member)| member.clone()));
-            let name = subset.map(|subset| subset.name.as_str());
-            let old = known.and_then(|known| known.routes().find(|route| route.subset() == name));
-            let turns = old.and_then(|route| route.pool.turns().cloned());
-            Arc::new(Route {
-                service: service.clone(),
-                pool: Pool::new(chosen, service.balance, turns),
-                part: subset.map(|subset| Box::new(Part::new(subset, service))),
-            })
-        };
-        let parts = service.subsets.iter().map(|subset| route(Some(subset)));
-        let parts = (!service.subsets.is_empty()).then(|| parts.collect());
-        Self { whole: route(None), parts }
-    }
-
-    /// The route to the whole, then those to subsets.
-    fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        std::iter::once(&self.whole).chain(self.parts.iter().flat_map(|parts| parts.iter()))
     }
 }

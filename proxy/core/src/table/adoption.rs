@@ -61,20 +61,17 @@ impl<'a> Adoption<'a> {
 
     /// The endpoint of this address; `None` if it was asked for already.
     fn adopt(&mut self, address: SocketAddr) -> Option<Arc<Endpoint>> {
-        let known = match &mut self.by_address {
-            Some(ByAddress { known, used }) => {
-                if !used.insert(address) {
-                    return None;
-                }
-                known.get(&address).copied()
+        let known = if let Some(ByAddress { known, used }) = &mut self.by_address {
+            if !used.insert(address) {
+                return None;
             }
-            None => {
-                if self.used.contains(&address) {
-                    return None;
-                }
-                self.used.push(address);
-                self.known.iter().map(|known| &known.endpoint).find(|known| known.address() == address)
+            known.get(&address).copied()
+        } else {
+            if self.used.contains(&address) {
+                return None;
             }
+            self.used.push(address);
+            self.known.iter().map(|known| &known.endpoint).find(|known| known.address() == address)
         };
         Some(known.cloned().unwrap_or_else(|| Arc::new(Endpoint::new(address))))
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::*;
 use crate::endpoint::{Asking, Choice};
 use crate::policy::{Authorization, Caller, Grant, IdPattern, Policy, Unseen};
-use crate::service::{About, Alpn, Balance, Labels, MissingCloseNotify, Mode, SendProxy, Subset, Target};
+use crate::service::{
+    About, Alpn, Balance, EndpointSpec, Labels, MissingCloseNotify, Mode, SendProxy, Subset, Target,
+};
 use crate::snapshot::Conflict;
 use crate::sni::NamePattern;
 
