@@ -91,7 +91,7 @@ fn the_protocol_that_was_selected_is_negotiated_and_a_mismatch_is_alert_120() {
     assert_eq!(agreed(sidecar).as_deref(), Some("istio"));
     assert_eq!(agreed(shaken(&gateway, &["foo"])), None);
     let mut strict = service(&["spiffe://cluster.local/*"]);
-    strict.alpn = Alpn::Only(vec!["h2".into()]);
+    strict.alpn = Alpn::Only(["h2".into()].into());
     let gateway = gateway.serving(strict);
     assert_eq!(agreed(shaken(&gateway, &["istio", "h2"])).as_deref(), Some("h2"));
     assert_eq!(agreed(shaken(&gateway, &[])), None);

@@ -141,7 +141,7 @@ impl<'a> Work<'a> {
     pub(super) fn with_kept_endpoints(&mut self, name: &Name, mut service: Service) -> Arc<Service> {
         let kept: Option<&Arc<Service>> = self.facts.kept_endpoints.get(name);
         if let Some(kept) = kept {
-            service.endpoints = kept.endpoints.iter().cloned().collect::<Vec<EndpointSpec>>();
+            service.endpoints = kept.endpoints.iter().cloned().collect::<Box<[EndpointSpec]>>();
         }
         Arc::new(service)
     }

@@ -189,7 +189,7 @@ pub fn explain(config: &Config, call: &Call) -> Explanation {
 fn arrive(story: &mut Explanation, trust: &[TrustFiles], call: &Call, found: Found<'_>) {
     let service = &*found.route.service;
     let callers = (service.mode == Mode::Terminate).then(|| Callers::of(found.route, trust, call));
-    let subset = found.route.subset.as_deref();
+    let subset = found.route.subset();
     let specs = members(service, subset);
     story.verdict = match &callers {
         _ if !usable(&found.route.pool, &specs) => Verdict::Refused(Reason::NoEndpoint),
@@ -215,10 +215,10 @@ fn usable(pool: &Pool, specs: &[&EndpointSpec]) -> bool {
 
 fn destination(found: Found<'_>, asked: &str, specs: &[&EndpointSpec]) -> Destination {
     let service = &found.route.service;
-    let subset = found.route.subset.as_deref();
+    let subset = found.route.subset();
     let asked = asked.to_ascii_lowercase();
-    let host = service.host.as_ref();
-    let key = host.and_then(|(host, port)| service_key(host, *port, subset.unwrap_or_default()).ok());
+    let key =
+        service.host().and_then(|(host, port)| service_key(host, port, subset.unwrap_or_default()).ok());
     let (matched, by) = match found.suffix {
         Some(suffix) => (Matched::Suffix, format!("*.{suffix}")),
         None if key.is_some_and(|key| key.as_str() == asked) => (Matched::Key, asked),
@@ -228,8 +228,8 @@ fn destination(found: Found<'_>, asked: &str, specs: &[&EndpointSpec]) -> Destin
         address: spec.target.to_string(),
         weight: spec.weight,
         priority: spec.priority,
-        locality: spec.locality.clone(),
-        labels: spec.labels.clone(),
+        locality: spec.locality().map(str::to_owned),
+        labels: spec.labels().clone(),
     };
     Destination {
         matched,
@@ -241,7 +241,7 @@ fn destination(found: Found<'_>, asked: &str, specs: &[&EndpointSpec]) -> Destin
             Alpn::AsOffered => None,
             Alpn::Only(list) => Some(list.iter().map(ToString::to_string).collect()),
         },
-        presents: service.identity.clone(),
+        presents: service.identity.as_deref().map(str::to_owned),
         balance: service.balance.as_str(),
         endpoints: specs.iter().map(endpoint).collect(),
     }

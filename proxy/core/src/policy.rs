@@ -143,7 +143,7 @@ impl fmt::Display for IdPattern {
 }
 
 /// One entry of an allow-list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// Which callers.
     pub id: IdPattern,

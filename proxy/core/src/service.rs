@@ -1,13 +1,15 @@
 //! What the gateway serves: a service as configured.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::policy::{Authorization, Grant, Policy};
 use crate::sni::{NamePattern, SniError, service_key};
 use crate::spiffe::Identity;
+
+mod endpoint;
+
+pub use endpoint::{About, EndpointSpec, HostPort, Labels, Target};
 
 /// How a service is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,7 +69,7 @@ pub enum Alpn {
     #[default]
     AsOffered,
     /// Only these, in this order of preference; a client that offers others is refused (alert 120).
-    Only(Vec<Box<str>>),
+    Only(Box<[Box<str>]>),
 }
 
 /// What a service selects when its `alpn` is not set, where the client offers it.
@@ -110,64 +112,6 @@ impl UpstreamTls {
     }
 }
 
-/// Where an endpoint is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Target {
-    /// At this address.
-    Address(SocketAddr),
-    /// At every address that this host name resolves to.
-    Host(HostPort),
-}
-
-/// A host name and a port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HostPort {
-    /// The name to resolve.
-    pub host: Arc<str>,
-    /// The port to dial.
-    pub port: u16,
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => write!(f, "{address}"),
-            Self::Host(HostPort { host, port }) => write!(f, "{host}:{port}"),
-        }
-    }
-}
-
-/// Labels by which subsets choose endpoints.
-pub type Labels = BTreeMap<String, String>;
-
-/// An endpoint as configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointSpec {
-    /// Where it is.
-    pub target: Target,
-    /// Its share of connections relative to the others; at least 1. Default 1.
-    pub weight: u32,
-    /// Endpoints of the lowest number that has a usable one are chosen. Default 0.
-    pub priority: u32,
-    /// `region/zone/subzone`, where known.
-    pub locality: Option<String>,
-    /// For subsets. Default none.
-    pub labels: Labels,
-}
-
-impl EndpointSpec {
-    /// An endpoint at an address, with weight 1, priority 0 and no labels.
-    pub fn at(address: SocketAddr) -> Self {
-        Self {
-            target: Target::Address(address),
-            weight: 1,
-            priority: 0,
-            locality: None,
-            labels: Labels::new(),
-        }
-    }
-}
-
 /// A named part of a service's endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subset {
@@ -198,7 +142,7 @@ impl Subset {
 
     /// Whether an endpoint belongs to the subset.
     pub fn has(&self, endpoint: &EndpointSpec) -> bool {
-        self.labels.iter().all(|(key, value)| endpoint.labels.get(key) == Some(value))
+        self.labels.iter().all(|(key, value)| endpoint.labels().get(key) == Some(value))
     }
 }
 
@@ -207,10 +151,10 @@ impl Subset {
 pub struct Service {
     /// What log and metrics call it: `host:port`, or its first name.
     pub name: Arc<str>,
-    /// The service's host and port, from which its keys are made; absent where only `names` lead to it.
-    pub host: Option<(String, u16)>,
+    /// Whether `name` is `host:port`, from which the service's keys are made; where it isn't, only `names` lead to it.
+    pub has_host: bool,
     /// Further names that lead to it.
-    pub names: Vec<NamePattern>,
+    pub names: Box<[NamePattern]>,
     /// How it is served.
     pub mode: Mode,
     /// Who may call by any of its names, but for subsets with a list of their own. What a connection is
@@ -219,13 +163,13 @@ pub struct Service {
     /// Which application protocols it selects.
     pub alpn: Alpn,
     /// The name of the identity that it presents; `None` is the gateway's own.
-    pub identity: Option<String>,
+    pub identity: Option<Box<str>>,
     /// How an endpoint is chosen.
     pub balance: Balance,
     /// Its endpoints.
-    pub endpoints: Vec<EndpointSpec>,
+    pub endpoints: Box<[EndpointSpec]>,
     /// Its subsets.
-    pub subsets: Vec<Subset>,
+    pub subsets: Box<[Subset]>,
     /// Whether live connections end when the caller's certificate does.
     pub close_on_cert_expiry: bool,
     /// What is made of a TLS stream that ends without close_notify.
@@ -242,15 +186,15 @@ impl Service {
         let host = host.to_ascii_lowercase();
         Self {
             name: format!("{host}:{port}").into(),
-            host: Some((host, port)),
-            names: Vec::new(),
+            has_host: true,
+            names: Box::default(),
             mode: Mode::Terminate,
             policy: Policy::allow(Vec::new()),
             alpn: Alpn::default(),
             identity: None,
             balance: Balance::default(),
-            endpoints: Vec::new(),
-            subsets: Vec::new(),
+            endpoints: Box::default(),
+            subsets: Box::default(),
             close_on_cert_expiry: false,
             missing_close_notify: MissingCloseNotify::default(),
             send_proxy: SendProxy::default(),
@@ -263,19 +207,30 @@ impl Service {
         Self { mode: Mode::Passthrough, policy: Policy::EndpointDecides, ..Self::terminate(host, port) }
     }
 
+    /// The service's host and port, from which its keys are made; `None` where only `names` lead to it.
+    pub fn host(&self) -> Option<(&str, u16)> {
+        if self.has_host { host_and_port(&self.name) } else { None }
+    }
+
     /// Every name that leads to the service, with the subset it leads to (`None` is the whole).
     ///
     /// # Errors
     /// A host, port and subset that do not make a name which TLS can carry.
     pub fn routes(&self) -> Result<Vec<(NamePattern, Option<&Subset>)>, SniError> {
         let mut routes: Vec<(NamePattern, Option<&Subset>)> = Vec::new();
-        if let Some((host, port)) = &self.host {
-            routes.push((NamePattern::Exact(service_key(host, *port, "")?), None));
+        if let Some((host, port)) = self.host() {
+            routes.push((NamePattern::Exact(service_key(host, port, "")?), None));
             for subset in &self.subsets {
-                routes.push((NamePattern::Exact(service_key(host, *port, &subset.name)?), Some(subset)));
+                routes.push((NamePattern::Exact(service_key(host, port, &subset.name)?), Some(subset)));
             }
         }
         routes.extend(self.names.iter().map(|name| (name.clone(), None)));
         Ok(routes)
     }
+}
+
+/// The parts of `host:port`.
+pub(crate) fn host_and_port(name: &str) -> Option<(&str, u16)> {
+    let (host, port) = name.rsplit_once(':')?;
+    Some((host, port.parse().ok()?))
 }

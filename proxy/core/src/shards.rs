@@ -4,12 +4,13 @@
 //! touches; there are about as many shards as values in one, so that both are about the root of the number of values.
 //! The hash has no secret: names are those of the configuration, and what is looked up adds nothing.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 /// What has a name, by which it is found.
 pub(crate) trait Named: Clone {
-    fn name(&self) -> &str;
+    fn name(&self) -> Cow<'_, str>;
     /// Whether the two are the same thing in memory, so that there is nothing to compare.
     fn is_same(&self, other: &Self) -> bool;
 }
@@ -81,14 +82,14 @@ impl<T: Named> Shards<T> {
             for (old, new) in self.shards.iter().zip(next.shards.iter()) {
                 if !Arc::ptr_eq(old, new) {
                     let find = |shard: &'a Shard<T>, slot: &Slot<T>| {
-                        let at = position(shard, slot.hash, slot.value.name()).ok()?;
+                        let at = position(shard, slot.hash, &slot.value.name()).ok()?;
                         shard.get(at).map(|slot| &slot.value)
                     };
                     compare(old, new, find, &mut differences);
                 }
             }
         } else {
-            let find = |shards: &'a Self, slot: &Slot<T>| shards.find(slot.value.name());
+            let find = |shards: &'a Self, slot: &Slot<T>| shards.find(&slot.value.name());
             for shard in self.shards.iter() {
                 gone(shard, |slot| find(next, slot), &mut differences);
             }
@@ -161,9 +162,12 @@ impl<T: Named> Edit<T> {
 
     /// Adds a value, in the place of the one of its name.
     pub(crate) fn insert(&mut self, value: T) {
-        let hash = hash(value.name());
+        let name = value.name();
+        let hash = hash(&name);
         let Some(slots) = self.slots(hash) else { return };
-        match position(slots, hash, value.name()) {
+        let found = position(slots, hash, &name);
+        drop(name);
+        match found {
             Ok(at) => {
                 if let Some(slot) = slots.get_mut(at) {
                     slot.value = value;
@@ -220,7 +224,7 @@ fn place(hash: u64, shards: usize) -> usize {
 
 /// Where the name stands, or would stand.
 fn position<T: Named>(slots: &[Slot<T>], hash: u64, name: &str) -> Result<usize, usize> {
-    slots.binary_search_by(|slot| slot.hash.cmp(&hash).then_with(|| slot.value.name().cmp(name)))
+    slots.binary_search_by(|slot| slot.hash.cmp(&hash).then_with(|| (*slot.value.name()).cmp(name)))
 }
 
 fn shards_for(values: usize) -> usize {
@@ -231,9 +235,10 @@ fn shards_for(values: usize) -> usize {
 fn spread<'a, T: Named + 'a>(values: impl Iterator<Item = &'a T>, shards: usize) -> Vec<Shard<T>> {
     let mut spread: Vec<Vec<Slot<T>>> = (0..shards).map(|_| Vec::new()).collect();
     for value in values {
-        let hash = hash(value.name());
+        let name = value.name();
+        let hash = hash(&name);
         if let Some(slots) = spread.get_mut(place(hash, shards)) {
-            let at = position(slots, hash, value.name()).unwrap_or_else(|at| at);
+            let at = position(slots, hash, &name).unwrap_or_else(|at| at);
             slots.insert(at, Slot { hash, value: value.clone() });
         }
     }
@@ -250,8 +255,8 @@ mod tests {
     use super::*;
 
     impl Named for (String, u32) {
-        fn name(&self) -> &str {
-            &self.0
+        fn name(&self) -> Cow<'_, str> {
+            Cow::Borrowed(&self.0)
         }
 
         fn is_same(&self, other: &Self) -> bool {

@@ -1,5 +1,6 @@
 //! Every service that is to be served, as one value of which a changed copy shares what didn't change.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -10,11 +11,13 @@ use crate::sni::{NamePattern, Sni, SniError};
 
 mod building;
 mod change;
+mod lead;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use building::Building;
 pub use change::{Change, Changed};
+pub(crate) use lead::{Exact, Lead};
 
 /// Every service that is to be served, immutable and free of conflicts.
 ///
@@ -24,7 +27,7 @@ pub use change::{Change, Changed};
 pub struct Snapshot {
     pub(crate) services: Shards<Arc<Service>>,
     /// Every name that is looked up whole.
-    exact: Shards<Lead>,
+    exact: Shards<Exact>,
     /// Every suffix, without its `*.`.
     suffixes: Shards<Lead>,
     hosts: Arc<Hosts>,
@@ -36,28 +39,9 @@ type Hosts = BTreeMap<HostPort, BTreeSet<Arc<str>>>;
 /// What services that terminate TLS present, by its name, or the gateway's own; and how many of them do.
 type Identities = BTreeMap<Option<Box<str>>, usize>;
 
-/// Where a name leads.
-#[derive(Debug, Clone)]
-pub(crate) struct Lead {
-    pub(crate) name: Sni,
-    pub(crate) service: Arc<str>,
-    /// The place in [`Service::routes`]' order of subsets, from 1; 0 is the whole service.
-    pub(crate) part: u32,
-}
-
-impl Named for Lead {
-    fn name(&self) -> &str {
-        self.name.as_str()
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.part == other.part && self.service == other.service
-    }
-}
-
 impl Named for Arc<Service> {
-    fn name(&self) -> &str {
-        &self.name
+    fn name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.name)
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -197,7 +181,7 @@ impl Snapshot {
     }
 
     /// Where a name leads that is looked up whole.
-    pub(crate) fn exact(&self, name: &str) -> Option<&Lead> {
+    pub(crate) fn exact(&self, name: &str) -> Option<&Exact> {
         self.exact.find(name)
     }
 
@@ -213,11 +197,10 @@ impl Snapshot {
 
     /// The service that a pattern leads to.
     fn owner(&self, pattern: &NamePattern) -> Option<&Arc<str>> {
-        let lead = match pattern {
-            NamePattern::Exact(name) => self.exact.find(name.as_str()),
-            NamePattern::Suffix(name) => self.suffixes.find(name.as_str()),
-        };
-        lead.map(|lead| &lead.service)
+        match pattern {
+            NamePattern::Exact(name) => self.exact.find(name.as_str()).map(Exact::service),
+            NamePattern::Suffix(name) => self.suffixes.find(name.as_str()).map(|lead| &lead.service),
+        }
     }
 }
 

@@ -100,7 +100,12 @@ fn validate(text: &str) -> Result<(), SniError> {
 /// an empty subset stands for the whole service. The port is a part of the name, never a number to
 /// dial: `8000` and `08000` are different names.
 pub fn service_key(host: &str, port: u16, subset: &str) -> Result<Sni, SniError> {
-    Sni::parse(&format!("outbound_.{port}_.{subset}_.{host}"))
+    Sni::parse(&key_text(host, port, subset))
+}
+
+/// The text of [`service_key`], whether it is a name or not.
+pub(crate) fn key_text(host: &str, port: u16, subset: &str) -> String {
+    format!("outbound_.{port}_.{subset}_.{host}")
 }
 
 /// A configured name that a service answers to beside its keys: exact, or `*.suffix`.
@@ -118,6 +123,14 @@ impl NamePattern {
         match text.strip_prefix("*.") {
             Some(suffix) => Sni::parse(suffix).map(Self::Suffix),
             None => Sni::parse(text).map(Self::Exact),
+        }
+    }
+
+    /// The name, and whether it is a suffix.
+    pub(crate) fn into_parts(self) -> (Sni, bool) {
+        match self {
+            Self::Exact(name) => (name, false),
+            Self::Suffix(name) => (name, true),
         }
     }
 }

@@ -1,20 +1,23 @@
 //! From a server name to a service and its endpoints.
 //!
-//! A [`Table`] is compiled from a [`Snapshot`] off to the side and never changed. What must outlive it,
-//! the [`Endpoint`]s and the round of round robin, is taken over from the table that it replaces, and so is
-//! everything that didn't change.
+//! A [`Table`] is compiled from a [`Snapshot`] off to the side and never changed. What must outlive it, each
+//! [`Endpoint`](crate::endpoint::Endpoint) and the round of round robin, is taken over from the table that it replaces,
+//! and so is everything that didn't change.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::endpoint::{Endpoint, Member, Pool};
+use self::served::Served;
+use crate::endpoint::{Member, Pool};
 use crate::policy::Policy;
-use crate::service::{EndpointSpec, HostPort, Service, Subset, Target};
-use crate::shards::{Named, Shards};
-use crate::snapshot::{Lead, Snapshot};
+use crate::service::{HostPort, Service, Subset};
+use crate::shards::Shards;
+use crate::snapshot::Snapshot;
 use crate::sni::Sni;
 
+mod adoption;
+mod served;
 #[cfg(test)]
 mod tests;
 
@@ -23,29 +26,44 @@ mod tests;
 pub struct Route {
     /// The service.
     pub service: Arc<Service>,
-    /// The subset, where the name asks for one.
-    pub subset: Option<Arc<str>>,
     /// The endpoints of the service or subset.
     pub pool: Pool,
-    /// The subset's policy, where it has a list of its own.
-    own: Option<Box<Policy>>,
+    /// The subset, where the name asks for one.
+    part: Option<Box<Part>>,
+}
+
+/// The subset that a route leads to.
+#[derive(Debug)]
+struct Part {
+    name: Box<str>,
+    /// Its policy, where it has a list of its own.
+    policy: Option<Policy>,
 }
 
 impl Route {
     /// The route to a service as a whole that has no endpoints: for whoever is asked only whether a caller may.
     pub fn without_endpoints(service: Service) -> Self {
         let pool = Pool::new(Vec::new(), service.balance, None);
-        Self { service: Arc::new(service), subset: None, pool, own: None }
+        Self { service: Arc::new(service), pool, part: None }
+    }
+
+    /// The subset, where the name asks for one.
+    pub fn subset(&self) -> Option<&str> {
+        self.part.as_ref().map(|part| &*part.name)
     }
 
     /// The policy in force for the name: the subset's where it has a list of its own, else the service's.
     pub fn policy(&self) -> &Policy {
-        self.own.as_deref().unwrap_or(&self.service.policy)
+        self.own().unwrap_or(&self.service.policy)
     }
 
     /// Whether the subset has a list of its own.
     pub fn has_own_list(&self) -> bool {
-        self.own.is_some()
+        self.own().is_some()
+    }
+
+    fn own(&self) -> Option<&Policy> {
+        self.part.as_ref()?.policy.as_ref()
     }
 }
 
@@ -67,28 +85,8 @@ pub struct Found<'a> {
 pub struct Table {
     snapshot: Snapshot,
     answers: Answers,
-    served: Shards<Arc<Served>>,
+    served: Shards<Served>,
     rejudges: bool,
-}
-
-/// A service with what is known of its endpoints.
-#[derive(Debug)]
-struct Served {
-    service: Arc<Service>,
-    /// Those of names that resolved included, each once.
-    endpoints: Box<[Arc<Endpoint>]>,
-    /// To the whole service, then to each subset.
-    routes: Box<[Arc<Route>]>,
-}
-
-impl Named for Arc<Served> {
-    fn name(&self) -> &str {
-        &self.service.name
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(self, other)
-    }
 }
 
 /// The addresses that host names resolve to, as far as they are known.
@@ -138,7 +136,7 @@ impl Table {
     /// Finds where `name`, already lower-cased, leads, and by what.
     pub fn seek(&self, name: &str) -> Option<Found<'_>> {
         if let Some(lead) = self.snapshot.exact(name) {
-            return Some(Found { route: self.route(lead)?, suffix: None });
+            return Some(Found { route: self.route(lead.service(), lead.part())?, suffix: None });
         }
         if !self.snapshot.has_suffixes() {
             return None;
@@ -146,26 +144,30 @@ impl Table {
         let mut rest = name;
         while let Some((_, suffix)) = rest.split_once('.') {
             if let Some(lead) = self.snapshot.suffix(suffix) {
-                return Some(Found { route: self.route(lead)?, suffix: Some(&lead.name) });
+                let route = self.route(&lead.service, lead.part)?;
+                return Some(Found { route, suffix: Some(&lead.name) });
             }
             rest = suffix;
         }
         None
     }
 
-    fn route(&self, lead: &Lead) -> Option<&Arc<Route>> {
-        let part = usize::try_from(lead.part).ok()?;
-        self.served.find(&lead.service)?.routes.get(part)
+    fn route(&self, service: &str, part: u32) -> Option<&Arc<Route>> {
+        let served = self.served.find(service)?;
+        match usize::try_from(part).ok()?.checked_sub(1) {
+            None => Some(&served.whole),
+            Some(subset) => served.parts.as_ref()?.get(subset),
+        }
     }
 
     /// Every service with its endpoints, those of names that resolved included, in no particular order.
-    pub fn endpoints(&self) -> impl Iterator<Item = (&Arc<str>, &[Arc<Endpoint>])> {
-        self.served.iter().map(|served| (&served.service.name, &*served.endpoints))
+    pub fn endpoints(&self) -> impl Iterator<Item = (&Arc<str>, &[Member])> {
+        self.served.iter().map(|served| (&served.whole.service.name, served.whole.pool.members()))
     }
 
     /// The endpoints of one service, those of names that resolved included; `None` if there is no such service.
-    pub fn endpoints_of(&self, service: &str) -> Option<&[Arc<Endpoint>]> {
-        self.served.find(service).map(|served| &*served.endpoints)
+    pub fn endpoints_of(&self, service: &str) -> Option<&[Member]> {
+        self.served.find(service).map(|served| served.whole.pool.members())
     }
 
     /// How many names lead somewhere.
@@ -186,7 +188,7 @@ fn judges_alike(one: &Service, other: &Service) -> bool {
     };
     one.mode == other.mode
         && one.policy == other.policy
-        && one.host == other.host
+        && one.host() == other.host()
         && one.names == other.names
         && subsets(one) == subsets(other)
 }
@@ -201,94 +203,8 @@ fn moved<'a>(before: &'a Answers, after: &'a Answers) -> Vec<&'a HostPort> {
     changed.map(|(host, _)| host).chain(gone).collect()
 }
 
-impl Served {
-    /// A service with its endpoints, of which those that were known go on.
-    fn new(service: &Arc<Service>, answers: &Answers, known: Option<&Arc<Self>>) -> Arc<Self> {
-        let before = known.map_or(&[][..], |known| &*known.endpoints);
-        let mut adoption = Adoption::new(before, service.endpoints.len());
-        let members = members(service, answers, &mut adoption);
-        let route = |subset: Option<&Subset>| {
-            let chosen = members
-                .iter()
-                .filter(|(spec, _)| subset.is_none_or(|subset| subset.has(spec)))
-                .map(|(_, member)| member.clone())
-                .collect();
-            let name = subset.map(|subset| subset.name.as_str());
-            let old =
-                known.and_then(|known| known.routes.iter().find(|route| route.subset.as_deref() == name));
-            let turns = old.and_then(|route| route.pool.turns().cloned());
-            Arc::new(Route {
-                service: service.clone(),
-                subset: name.map(Into::into),
-                pool: Pool::new(chosen, service.balance, turns),
-                own: subset.and_then(|subset| subset.policy(&service.policy)).map(Box::new),
-            })
-        };
-        let routes = std::iter::once(None).chain(service.subsets.iter().map(Some)).map(route).collect();
-        Arc::new(Self { service: service.clone(), routes, endpoints: adoption.used.into() })
+impl Part {
+    fn new(subset: &Subset, service: &Service) -> Self {
+        Self { name: subset.name.as_str().into(), policy: subset.policy(&service.policy) }
     }
-}
-
-/// The endpoints of a service as they are found: each address once, and the one known from before where there is one.
-struct Adoption<'a> {
-    known: &'a [Arc<Endpoint>],
-    used: Vec<Arc<Endpoint>>,
-    by_address: Option<ByAddress<'a>>,
-}
-
-/// The same, where there are many.
-struct ByAddress<'a> {
-    known: HashMap<SocketAddr, &'a Arc<Endpoint>>,
-    used: HashSet<SocketAddr>,
-}
-
-/// From so many endpoints on they are looked up and not gone through.
-const MANY: usize = 32;
-
-impl<'a> Adoption<'a> {
-    fn new(known: &'a [Arc<Endpoint>], expected: usize) -> Self {
-        let index = || ByAddress {
-            known: known.iter().map(|known| (known.address(), known)).collect(),
-            used: HashSet::new(),
-        };
-        let by_address = (known.len().max(expected) >= MANY).then(index);
-        Self { known, used: Vec::with_capacity(expected), by_address }
-    }
-
-    /// The endpoint of this address; `None` if it was asked for already.
-    fn adopt(&mut self, address: SocketAddr) -> Option<Arc<Endpoint>> {
-        let is = |endpoint: &&Arc<Endpoint>| endpoint.address() == address;
-        let (is_new, known) = match &mut self.by_address {
-            Some(ByAddress { known, used }) => (used.insert(address), known.get(&address).copied()),
-            None => (!self.used.iter().any(|used| is(&used)), self.known.iter().find(is)),
-        };
-        if !is_new {
-            return None;
-        }
-        let endpoint = known.cloned().unwrap_or_else(|| Arc::new(Endpoint::new(address)));
-        self.used.push(endpoint.clone());
-        Some(endpoint)
-    }
-}
-
-/// The endpoints of a service as members of pools, with what is configured of each.
-fn members<'a>(
-    service: &'a Service,
-    answers: &Answers,
-    adoption: &mut Adoption<'_>,
-) -> Vec<(&'a EndpointSpec, Member)> {
-    let mut members = Vec::with_capacity(service.endpoints.len());
-    for spec in &service.endpoints {
-        let addresses = match &spec.target {
-            Target::Address(address) => std::slice::from_ref(address),
-            Target::Host(host) => answers.get(host).map_or(&[][..], Vec::as_slice),
-        };
-        for &address in addresses {
-            if let Some(endpoint) = adoption.adopt(address) {
-                members
-                    .push((spec, Member { endpoint, weight: spec.weight.max(1), priority: spec.priority }));
-            }
-        }
-    }
-    members
 }

@@ -169,7 +169,7 @@ fn tell_permitted(live: &Live, generation: u64, route: &Route, caller: &Caller, 
     tracing::debug!(
         connection = live.id,
         service = &*route.service.name,
-        subset = route.subset.as_deref(),
+        subset = route.subset(),
         identity = %identity.id,
         trust = %identity.trust,
         index = permit.grant(),

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use landbridge_core::config::Node;
-use landbridge_core::endpoint::Endpoint;
+use landbridge_core::endpoint::Member;
 use landbridge_core::service::Mode;
 use landbridge_core::{Caller, Identity, Reason, Snapshot};
 
@@ -149,7 +149,7 @@ impl Handle {
             chosen.truncate(most);
         }
         chosen.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        let state = |endpoints: Option<&[Arc<Endpoint>]>| EndpointCounts::of(endpoints.unwrap_or(&[]), now);
+        let state = |endpoints: Option<&[Member]>| EndpointCounts::of(endpoints.unwrap_or(&[]), now);
         chosen
             .into_iter()
             .map(|service| ServiceState {
@@ -199,8 +199,8 @@ impl Handle {
 }
 
 impl EndpointCounts {
-    fn of(endpoints: &[Arc<Endpoint>], now: Duration) -> Self {
-        let usable = endpoints.iter().filter(|endpoint| endpoint.usable(now)).count();
+    fn of(endpoints: &[Member], now: Duration) -> Self {
+        let usable = endpoints.iter().filter(|member| member.endpoint.usable(now)).count();
         Self { usable, failing: endpoints.len() - usable }
     }
 }

@@ -65,7 +65,7 @@ impl Labels {
     pub(crate) fn of(caller: Option<&Identity>, service: &Service, cluster: &str) -> Self {
         let source = caller.map_or_else(|| Source::all(UNKNOWN), Source::of);
         // A service that is known by names alone is called by the first.
-        let host = service.host.as_ref().map_or(&*service.name, |(host, _)| host);
+        let host = service.host().map_or(&*service.name, |(host, _)| host);
         let (name, namespace) = match kubernetes(host) {
             Some((name, namespace)) => (name, namespace),
             None => (host, UNKNOWN),

@@ -32,7 +32,7 @@ async fn names_that_strangers_make_up_leave_no_series() {
 async fn the_services_beyond_two_thousand_share_one_label_value_and_the_body_stays_small() {
     let endpoint = Server::nobody().await;
     let services = (0..100_000).map(|number| Service {
-        endpoints: vec![EndpointSpec::at(endpoint)],
+        endpoints: [EndpointSpec::at(endpoint)].into(),
         ..Service::terminate(&format!("s{number}.default.svc.cluster.local"), 80)
     });
     let scene = Scene::set("").await;

@@ -185,7 +185,7 @@ impl Asked {
     fn subset(&self) -> Option<&str> {
         match self {
             Self::Service(_) => None,
-            Self::Route(route) => route.subset.as_deref(),
+            Self::Route(route) => route.subset(),
         }
     }
 

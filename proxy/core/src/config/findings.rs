@@ -98,7 +98,7 @@ pub(super) struct Mark {
 pub(super) struct Findings {
     spots: Vec<Spot>,
     found: Vec<Finding>,
-    /// What the services are called, by their place in the list.
+    /// How the names of the services begin as they are written, by their place in the list.
     services: BTreeMap<usize, String>,
 }
 
@@ -160,8 +160,7 @@ impl Findings {
 
     /// Notes what the service at `index` is called, for all problems inside it.
     pub(super) fn call_service(&mut self, index: usize, name: &str) {
-        let name: String = name.chars().take(100).flat_map(char::escape_debug).collect();
-        self.services.insert(index, name);
+        self.services.insert(index, name.chars().take(100).collect());
     }
 
     /// Whether any error was found.
@@ -226,7 +225,7 @@ impl Findings {
     fn service_of(&self, steps: &[&Step]) -> Option<String> {
         match steps {
             [Step::Document, Step::Key(key), Step::Index(index), ..] if &**key == "service" => {
-                self.services.get(index).cloned()
+                self.services.get(index).map(|name| name.chars().flat_map(char::escape_debug).collect())
             }
             _ => None,
         }

@@ -101,7 +101,7 @@ fn difference(asked: &str, pattern: &NamePattern, service: &Service, left: &mut 
     if asked.len() > LONGEST {
         return None;
     }
-    let meant = service.host.as_ref().and_then(|_| Key::of(name));
+    let meant = service.host().and_then(|_| Key::of(name));
     if let Some(meant) = meant {
         if meant.is_written_otherwise(asked) {
             return Some(Difference::Form);

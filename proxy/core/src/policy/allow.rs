@@ -2,14 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::{Grant, IdPattern};
 use crate::spiffe::{Identity, TrustName, Workload};
 
 /// The grants of a service: few are gone through, many are found by the ID that they name.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AllowList {
+///
+/// A clone is the same list, so that services with equal lists can have one between them.
+#[derive(Clone)]
+pub struct AllowList(Arc<Listed>);
+
+struct Listed {
     grants: Box<[Grant]>,
     index: Option<Box<Index>>,
 }
@@ -18,7 +24,6 @@ pub struct AllowList {
 ///
 /// An ID can be named in no more than four ways, exactly or by one of the three patterns, so that a caller is
 /// looked up and the list not gone through.
-#[derive(Clone, PartialEq, Eq)]
 struct Index {
     /// Which trust entries each text is granted from, and the grant's place. No ID contains a `*`, so that no pattern
     /// reads like one.
@@ -33,9 +38,9 @@ const FEW: usize = 8;
 impl AllowList {
     /// The place of the first grant that allows this caller.
     pub fn find(&self, identity: &Identity) -> Option<usize> {
-        match &self.index {
+        match &self.0.index {
             Some(index) => index.find(identity),
-            None => self.grants.iter().position(|grant| grant.allows(identity)),
+            None => self.0.grants.iter().position(|grant| grant.allows(identity)),
         }
     }
 }
@@ -78,7 +83,21 @@ impl Index {
 impl From<Vec<Grant>> for AllowList {
     fn from(grants: Vec<Grant>) -> Self {
         let index = (grants.len() > FEW).then(|| Box::new(Index::of(&grants)));
-        Self { grants: grants.into(), index }
+        Self(Arc::new(Listed { grants: grants.into(), index }))
+    }
+}
+
+impl PartialEq for AllowList {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.grants == other.0.grants
+    }
+}
+
+impl Eq for AllowList {}
+
+impl Hash for AllowList {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.grants.hash(state);
     }
 }
 
@@ -86,13 +105,13 @@ impl Deref for AllowList {
     type Target = [Grant];
 
     fn deref(&self) -> &[Grant] {
-        &self.grants
+        &self.0.grants
     }
 }
 
 impl fmt::Debug for AllowList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.grants.fmt(f)
+        self.0.grants.fmt(f)
     }
 }
 
@@ -150,7 +169,7 @@ mod tests {
             .collect();
         for count in [FEW, FEW + 1, 100] {
             let list = AllowList::from(grants[..count].to_vec());
-            assert_eq!((list.len(), list.index.is_some()), (count, count > FEW));
+            assert_eq!((list.len(), list.0.index.is_some()), (count, count > FEW));
             let find = |number: usize| {
                 let id = SpiffeId::parse(&format!("spiffe://td/ns/a/sa/s{number}")).unwrap();
                 list.find(&Identity { trust: TrustName::new("t"), id })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::change::leads;
-use super::{Conflict, Lead, Snapshot};
+use super::{Conflict, Exact, Lead, Snapshot};
 use crate::service::Service;
 use crate::shards::Edit;
 use crate::sni::NamePattern;
@@ -14,7 +14,7 @@ use crate::sni::NamePattern;
 pub(crate) struct Building {
     snapshot: Snapshot,
     services: Edit<Arc<Service>>,
-    exact: Edit<Lead>,
+    exact: Edit<Exact>,
     suffixes: Edit<Lead>,
 }
 
@@ -40,14 +40,13 @@ impl Building {
         match leads(&service) {
             Ok(leads) => {
                 for (pattern, part) in leads {
-                    let (name, names, suffix) = match pattern {
-                        NamePattern::Exact(name) => (name, &mut self.exact, false),
-                        NamePattern::Suffix(name) => (name, &mut self.suffixes, true),
-                    };
                     let second = service.name.clone();
-                    match names.find(name.as_str()).map(|lead| lead.service.clone()) {
-                        Some(first) => conflicts.push(Conflict::Name { name, suffix, first, second, index }),
-                        None => names.insert(Lead { name, service: second, part }),
+                    match self.owner(&pattern).cloned() {
+                        Some(first) => {
+                            let (name, suffix) = pattern.into_parts();
+                            conflicts.push(Conflict::Name { name, suffix, first, second, index });
+                        }
+                        None => self.lead(pattern, second, part),
                     }
                 }
             }
@@ -56,6 +55,21 @@ impl Building {
         self.snapshot.note(&service);
         self.services.insert(service);
         conflicts
+    }
+
+    /// The service that has the name already.
+    fn owner(&self, pattern: &NamePattern) -> Option<&Arc<str>> {
+        match pattern {
+            NamePattern::Exact(name) => self.exact.find(name.as_str()).map(Exact::service),
+            NamePattern::Suffix(name) => self.suffixes.find(name.as_str()).map(|lead| &lead.service),
+        }
+    }
+
+    fn lead(&mut self, pattern: NamePattern, service: Arc<str>, part: u32) {
+        match pattern {
+            NamePattern::Exact(name) => self.exact.insert(Lead { name, service, part }.into()),
+            NamePattern::Suffix(name) => self.suffixes.insert(Lead { name, service, part }),
+        }
     }
 
     /// The snapshot; it is whole only if nothing was in conflict.

@@ -106,7 +106,8 @@ impl<'s> Plan<'s> {
                     return;
                 };
                 wanted.index = index;
-                wanted.service = Some(Arc::new(Service { endpoints, ..Service::clone(service) }));
+                wanted.service =
+                    Some(Arc::new(Service { endpoints: endpoints.into(), ..Service::clone(service) }));
             }
         }
     }
@@ -254,7 +255,7 @@ impl<'s> Plan<'s> {
             for (pattern, part) in leads(service).unwrap_or_default() {
                 let lead = |name| Lead { name, service: service.name.clone(), part };
                 match pattern {
-                    NamePattern::Exact(name) => exact.insert(lead(name)),
+                    NamePattern::Exact(name) => exact.insert(lead(name).into()),
                     NamePattern::Suffix(name) => suffixes.insert(lead(name)),
                 }
             }
@@ -266,10 +267,7 @@ impl<'s> Plan<'s> {
 }
 
 fn conflict(name: &NamePattern, first: &Arc<str>, second: &Wanted) -> Conflict {
-    let (name, suffix) = match name {
-        NamePattern::Exact(name) => (name.clone(), false),
-        NamePattern::Suffix(name) => (name.clone(), true),
-    };
+    let (name, suffix) = name.clone().into_parts();
     Conflict::Name { name, suffix, first: first.clone(), second: second.name.clone(), index: second.index }
 }
 
@@ -277,7 +275,7 @@ fn conflict(name: &NamePattern, first: &Arc<str>, second: &Wanted) -> Conflict {
 fn has_names_of(one: &Service, other: &Service) -> bool {
     let subsets =
         |service: &Service| service.subsets.iter().map(|subset| subset.name.clone()).collect::<Vec<_>>();
-    one.host == other.host && one.names == other.names && subsets(one) == subsets(other)
+    one.host() == other.host() && one.names == other.names && subsets(one) == subsets(other)
 }
 
 fn names_of(service: &Service) -> impl Iterator<Item = NamePattern> {

@@ -12,7 +12,7 @@ fn set(host: &str, names: &[&str]) -> Change {
 }
 
 fn owner(snapshot: &Snapshot, name: &str) -> Option<String> {
-    snapshot.exact(name).map(|lead| lead.service.to_string())
+    snapshot.exact(name).map(|lead| lead.service().to_string())
 }
 
 /// Who is refused, and because of whom.
@@ -113,9 +113,9 @@ fn a_service_that_is_set_to_what_it_is_stays_the_same_value() {
 #[test]
 fn what_services_use_is_known_without_looking_at_them() {
     let mut passed = Service::passthrough("p.example", 80);
-    passed.identity = Some("none".to_owned());
+    passed.identity = Some("none".into());
     let mut named = Service::terminate("n.example", 80);
-    named.identity = Some("other".to_owned());
+    named.identity = Some("other".into());
     let snapshot = Snapshot::new(vec![passed, named]).unwrap();
     assert_eq!(snapshot.identities().collect::<Vec<_>>(), [Some("other")]);
     let changed = snapshot.with([set("a.example", &[]), Change::Remove("n.example:80".into())]).snapshot;

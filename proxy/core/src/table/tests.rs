@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::*;
 use crate::endpoint::{Asking, Choice};
 use crate::policy::{Authorization, Caller, Grant, IdPattern, Policy, Unseen};
-use crate::service::{Alpn, Balance, Labels, MissingCloseNotify, Mode, SendProxy, Subset};
+use crate::service::{
+    About, Alpn, Balance, EndpointSpec, Labels, MissingCloseNotify, Mode, SendProxy, Subset, Target,
+};
 use crate::snapshot::Conflict;
 use crate::sni::NamePattern;
 
@@ -21,26 +23,26 @@ fn endpoint(last: u8, version: &str) -> EndpointSpec {
         target: Target::Address(SocketAddr::from(([192, 0, 2, last], 80))),
         weight: 1,
         priority: 0,
-        locality: None,
-        labels: labels(version),
+        about: About { locality: None, labels: labels(version) }.boxed(),
     }
 }
 
 fn service(host: &str, names: &[&str]) -> Service {
     Service {
         name: format!("{host}:8000").as_str().into(),
-        host: Some((host.to_owned(), 8000)),
+        has_host: true,
         names: names.iter().map(|name| NamePattern::parse(name).unwrap()).collect(),
         mode: Mode::Terminate,
         policy: Policy::allow(Vec::new()),
         alpn: Alpn::AsOffered,
         identity: None,
         balance: Balance::RoundRobin,
-        endpoints: vec![endpoint(1, "v1"), endpoint(2, "v2")],
-        subsets: vec![
+        endpoints: [endpoint(1, "v1"), endpoint(2, "v2")].into(),
+        subsets: [
             Subset { name: "v1".into(), labels: labels("v1"), allow: None },
             Subset { name: "v3".into(), labels: labels("v3"), allow: None },
-        ],
+        ]
+        .into(),
         close_on_cert_expiry: false,
         missing_close_notify: MissingCloseNotify::Reset,
         send_proxy: SendProxy::Off,
@@ -146,7 +148,7 @@ fn what_is_known_of_an_endpoint_outlives_a_change() {
     known.failed(Duration::from_secs(1));
 
     let mut changed = service("h.example", &["also.example"]);
-    changed.endpoints = vec![endpoint(3, "v1"), EndpointSpec { weight: 5, ..endpoint(1, "v1") }];
+    changed.endpoints = [endpoint(3, "v1"), EndpointSpec { weight: 5, ..endpoint(1, "v1") }].into();
     let second = Table::compile(&Snapshot::new(vec![changed]).unwrap(), &Answers::default(), &first);
     let members = second.find(key).unwrap().pool.members();
     assert!(Arc::ptr_eq(&members[1].endpoint, &known));
@@ -174,7 +176,7 @@ fn a_host_name_has_every_address_of_its_answer_and_none_before_it() {
     let mut by_name = service("h.example", &[]);
     let host = HostPort { host: "pods.example".into(), port: 80 };
     by_name.endpoints =
-        vec![EndpointSpec { target: Target::Host(host.clone()), ..endpoint(1, "v1") }, endpoint(7, "v1")];
+        [EndpointSpec { target: Target::Host(host.clone()), ..endpoint(1, "v1") }, endpoint(7, "v1")].into();
     let snapshot = Snapshot::new(vec![by_name]).unwrap();
     assert_eq!(snapshot.hosts(), std::slice::from_ref(&host));
     let key = "outbound_.8000_._.h.example";

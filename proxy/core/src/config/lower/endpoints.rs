@@ -9,7 +9,7 @@ use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::raw::{List, RawEndpoint};
 use crate::config::read::Field;
 use crate::config::resource::Code;
-use crate::service::{EndpointSpec, Labels, Target};
+use crate::service::{About, EndpointSpec, Labels, Target};
 
 /// The endpoints of a service.
 pub(in crate::config) struct Endpoints {
@@ -78,8 +78,7 @@ fn endpoint(
         target: target?,
         weight: weight.map_or(1, |weight| weight.0),
         priority: priority.map_or(0, |priority| priority.0),
-        locality,
-        labels,
+        about: About { locality, labels }.boxed(),
     })
 }
 

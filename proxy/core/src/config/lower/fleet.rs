@@ -167,7 +167,7 @@ pub(in crate::config) fn services(raw: RawServiceFile, found: &mut Findings) -> 
 
 /// The namespace in `NAME.NAMESPACE.svc.…`.
 fn own_namespace(service: &Service) -> Option<String> {
-    let (host, _) = service.host.as_ref()?;
+    let (host, _) = service.host()?;
     let mut labels = host.split('.');
     match (labels.next(), labels.next(), labels.next()) {
         (Some(_), Some(namespace), Some("svc")) => Some(namespace.to_owned()),

@@ -1,5 +1,6 @@
 //! All services together: what each is, and that no two claim one name.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::first::FirstTerminating;
@@ -8,6 +9,7 @@ use super::{names, section};
 use crate::config::findings::{Complaint, Findings};
 use crate::config::raw::{List, RawMode, RawService};
 use crate::config::read::{self, Field};
+use crate::policy::{AllowList, Policy};
 use crate::snapshot::{Building, Conflict, Snapshot};
 use crate::sni::NamePattern;
 
@@ -40,7 +42,8 @@ pub(super) fn served(
         Services::Whole => (readable && raw.is_empty(), raw.len()),
         Services::Apart(_, ranges) => (ranges.is_empty(), ranges.len()),
     };
-    let mut serving = Serving { building: Building::of(expected), first_terminating: None, scope };
+    let (building, lists) = (Building::of(expected), HashSet::new());
+    let mut serving = Serving { building, lists, first_terminating: None, scope };
     for (index, field) in raw.into_iter().enumerate() {
         serving.add(index, &field, found);
     }
@@ -63,6 +66,8 @@ pub(super) fn served(
 /// The services so far.
 struct Serving<'a> {
     building: Building,
+    /// Every allow list, of which equal ones are kept once.
+    lists: HashSet<AllowList>,
     first_terminating: Option<FirstTerminating>,
     scope: &'a Scope<'a>,
 }
@@ -83,9 +88,21 @@ impl Serving<'_> {
             self.first_terminating =
                 Some(FirstTerminating { name: name.unwrap_or_else(written), place: field.place });
         }
-        let Some((service, places)) = lowered else { return };
+        let Some((mut service, places)) = lowered else { return };
+        self.share_list(&mut service.policy);
         for conflict in self.building.add(index, service) {
             note(&conflict, &places, found);
+        }
+    }
+
+    /// Many services let the same callers in: their lists are one in memory.
+    fn share_list(&mut self, policy: &mut Policy) {
+        let Policy::Grants { allow, .. } = policy else { return };
+        match self.lists.get(allow) {
+            Some(equal) => allow.clone_from(equal),
+            None => {
+                self.lists.insert(allow.clone());
+            }
         }
     }
 }

@@ -68,7 +68,7 @@ pub(in crate::config) fn service(
     let subsets = subsets::subsets(raw.subset.as_ref(), &keys, &endpoints, &lists, found);
     let mut service = Service {
         name: Arc::from(""),
-        host: host.clone(),
+        has_host: host.is_some(),
         names: names.iter().map(|(name, _)| name.clone()).collect(),
         mode: match mode {
             Some(RawMode::Passthrough) => Mode::Passthrough,
@@ -78,8 +78,8 @@ pub(in crate::config) fn service(
         alpn: alpn(raw, found),
         identity: identity(raw, scope.identities, found),
         balance: balance(raw),
-        endpoints: endpoints.specs,
-        subsets,
+        endpoints: endpoints.specs.into(),
+        subsets: subsets.into(),
         close_on_cert_expiry: written(raw.close_on_cert_expiry.as_ref()).unwrap_or_default(),
         missing_close_notify: close_notify(raw),
         send_proxy: send_proxy(raw),
@@ -167,10 +167,10 @@ fn protocol(text: &str) -> Result<Box<str>, Complaint> {
     Ok(text.into())
 }
 
-fn identity(raw: &RawService, identities: &Identities, found: &mut Findings) -> Option<String> {
+fn identity(raw: &RawService, identities: &Identities, found: &mut Findings) -> Option<Box<str>> {
     found.meaning(raw.identity.as_ref(), |name| {
         if identities.names.contains(name) || !identities.complete {
-            return Ok(name.clone());
+            return Ok(name.as_str().into());
         }
         let complaint = Complaint::new(format!("there is no [identities.{name}]"));
         Err(complaint.code(Code::UnknownReference).nearest(name, identities.names.iter().map(String::as_str)))

@@ -111,7 +111,7 @@ fn subset_labels(
         && !endpoints
             .specs
             .iter()
-            .any(|endpoint| wanted.iter().all(|(key, value)| endpoint.labels.get(key) == Some(value)))
+            .any(|endpoint| wanted.iter().all(|(key, value)| endpoint.labels().get(key) == Some(value)))
     {
         let complaint = Complaint::new(
             "no endpoint of this service has these labels: every connection to the subset is refused, with alert 80",

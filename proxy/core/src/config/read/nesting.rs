@@ -30,11 +30,16 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
                 1
             }
             // Part of a key, or what the parser may take for one as it recovers from a mistake.
-            other => other.len_utf8(),
+            _ => run(rest, |byte| b"#\"'.=,[]{}\n".contains(&byte)),
         };
         rest = rest.get(taken..).unwrap_or_default();
     }
     None
+}
+
+/// How many bytes come before the first that `ends` the run; they are whole characters, as what ends it is ASCII.
+fn run(text: &str, ends: impl Fn(u8) -> bool) -> usize {
+    text.bytes().position(ends).unwrap_or(text.len())
 }
 
 /// The length of the line, without its end.
@@ -45,12 +50,12 @@ fn line(text: &str) -> usize {
 /// The length of the string that begins the text, its quotes included, as the parser reads it: a string
 /// on one line ends with the line if it is not closed, and one on several may end in five quotes.
 fn string(text: &str, quote: char) -> usize {
-    let triple: String = [quote; 3].iter().collect();
-    let delimiter = if text.starts_with(&triple) { triple } else { quote.to_string() };
+    let (single, triple) = if quote == '"' { ("\"", "\"\"\"") } else { ("'", "'''") };
+    let delimiter = if text.starts_with(triple) { triple } else { single };
     let several_lines = delimiter.len() == 3;
     let mut length = delimiter.len();
     while let Some(rest) = text.get(length..).filter(|rest| !rest.is_empty()) {
-        if let Some(after) = rest.strip_prefix(&delimiter) {
+        if let Some(after) = rest.strip_prefix(delimiter) {
             let more = after.chars().take(2).take_while(|next| several_lines && *next == quote);
             return length + delimiter.len() + more.count();
         }
@@ -60,7 +65,9 @@ fn string(text: &str, quote: char) -> usize {
             Some('\\') if quote == '"' => {
                 length += 1 + usize::from(matches!(chars.next(), Some('\\' | '"')));
             }
-            Some(other) => length += other.len_utf8(),
+            // A quote that doesn't end the string, or a backslash that escapes nothing.
+            Some('"' | '\'' | '\\' | '\n') => length += 1,
+            Some(_) => length += run(rest, |byte| matches!(byte, b'"' | b'\'' | b'\\' | b'\n')),
             None => break,
         }
     }

@@ -106,18 +106,17 @@ impl ServiceSpec {
     ) -> Result<Service, Objection> {
         let mut service = self.service.clone();
         if let (false, Some(endpoints)) = (self.lists_endpoints, endpoints) {
-            service.endpoints = endpoints.to_vec();
+            service.endpoints = endpoints.into();
         }
-        if let Policy::Grants { allow, authorization } = &service.policy {
-            let allow = united(allow, policies);
-            service.policy = Policy::Grants { allow: allow.into(), authorization: *authorization };
+        let mut policies = policies.into_iter().peekable();
+        if let (Policy::Grants { allow, .. }, true) = (&mut service.policy, policies.peek().is_some()) {
+            *allow = united(allow, policies).into();
         }
         let Some(names) = &self.exposure else { return Ok(service) };
         let to: BTreeSet<&TrustName> =
             names.iter().filter_map(|name| peer(name)).flat_map(|peer| &peer.trust).collect();
-        if let Policy::Grants { allow, authorization } = &service.policy {
-            let allow = narrowed(allow, &to)?;
-            service.policy = Policy::Grants { allow: allow.into(), authorization: *authorization };
+        if let Policy::Grants { allow, .. } = &mut service.policy {
+            *allow = narrowed(allow, &to)?.into();
         }
         for subset in &mut service.subsets {
             if let Some(allow) = &mut subset.allow {
@@ -132,12 +131,9 @@ impl ServiceSpec {
 fn united<'a>(own: &[Grant], policies: impl IntoIterator<Item = &'a PolicySpec>) -> Vec<Grant> {
     let key = |grant: &Grant| (grant.id.clone(), grant.from.clone());
     let mut grants = own.to_vec();
-    let mut policies = policies.into_iter().peekable();
-    if policies.peek().is_some() {
-        let mut seen: HashSet<_> = own.iter().map(key).collect();
-        let further = policies.flat_map(|policy| &policy.allow);
-        grants.extend(further.filter(|grant| seen.insert(key(grant))).cloned());
-    }
+    let mut seen: HashSet<_> = own.iter().map(key).collect();
+    let further = policies.into_iter().flat_map(|policy| &policy.allow);
+    grants.extend(further.filter(|grant| seen.insert(key(grant))).cloned());
     grants
 }
 

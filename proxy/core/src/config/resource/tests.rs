@@ -177,7 +177,7 @@ fn a_service_is_assembled_of_its_own_spec_its_endpoints_its_policies_and_its_pee
         peer(r#"{"trust": ["cluster-1"], "gateways": ["203.0.113.7:15443"], "network": "n"}"#).unwrap();
     let find = |name: &str| (name == "near").then_some(&near);
     let assembled = spec.assemble(Some(&pods), [&policy], find).unwrap();
-    assert_eq!(assembled.endpoints, *pods);
+    assert_eq!(*assembled.endpoints, *pods);
     assert_eq!(
         grants(&assembled),
         [

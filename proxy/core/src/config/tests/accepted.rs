@@ -150,7 +150,7 @@ fn every_key_of_the_stream_reaches_the_configuration() {
 fn every_key_of_a_service_reaches_the_configuration() {
     let config = meant(EVERY_KEY);
     let [through, service] = config.services.sorted()[..] else { panic!("{:?}", config.services) };
-    assert_eq!(service.host, Some(("httpbin.default.svc.cluster.local".to_owned(), 8000)));
+    assert_eq!(service.host(), Some(("httpbin.default.svc.cluster.local", 8000)));
     let names: Vec<String> = service.names.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["httpbin.example", "*.apps.example", "outbound_.80_._.old.example"]);
     let Policy::Grants { allow, authorization } = &service.policy else { panic!("{:?}", service.policy) };
@@ -166,7 +166,7 @@ fn every_key_of_a_service_reaches_the_configuration() {
         ]
     );
     assert_eq!(*authorization, Authorization::Audit);
-    assert_eq!(service.alpn, Alpn::Only(vec!["istio".into(), "h2".into()]));
+    assert_eq!(service.alpn, Alpn::Only(["istio".into(), "h2".into()].into()));
     assert_eq!(service.balance, Balance::SourceHash);
     assert_eq!(service.missing_close_notify, MissingCloseNotify::Fin);
     assert!(service.close_on_cert_expiry);
@@ -179,17 +179,17 @@ fn every_key_of_a_service_reaches_the_configuration() {
         ["spiffe://cluster.local/ns/default/sa/httpbin", "spiffe://example.org/* from example.org"]
     );
     assert_eq!(through.upstream_tls, None);
-    let [first, second, third] = service.endpoints.as_slice() else { panic!("{:?}", service.endpoints) };
-    assert_eq!((first.weight, first.priority, &first.locality), (1, 0, &None));
-    assert_eq!((second.weight, second.priority, second.locality.as_deref()), (3, 1, Some("region/zone")));
+    let [first, second, third] = &*service.endpoints else { panic!("{:?}", service.endpoints) };
+    assert_eq!((first.weight, first.priority, first.locality()), (1, 0, None));
+    assert_eq!((second.weight, second.priority, second.locality()), (3, 1, Some("region/zone")));
     assert_eq!(third.target, Target::Host(HostPort { host: "backend.example".into(), port: 8080 }));
-    assert_eq!(third.labels.get("track").map(String::as_str), Some("stable"));
-    let [v1, stable] = service.subsets.as_slice() else { panic!("{:?}", service.subsets) };
+    assert_eq!(third.labels().get("track").map(String::as_str), Some("stable"));
+    let [v1, stable] = &*service.subsets else { panic!("{:?}", service.subsets) };
     assert_eq!((v1.name.as_str(), &v1.allow, stable.name.as_str()), ("v1", &None, "stable"));
     let grants: Vec<String> = stable.allow.iter().flatten().map(ToString::to_string).collect();
     assert_eq!(grants, ["spiffe://cluster.local/ns/*/sa/web from cluster-1"]);
     assert_eq!((&*through.name, through.mode), ("db.example", Mode::Passthrough));
-    assert_eq!((&through.host, &through.policy), (&None, &Policy::EndpointDecides));
+    assert_eq!((through.host(), &through.policy), (None, &Policy::EndpointDecides));
 }
 
 #[test]

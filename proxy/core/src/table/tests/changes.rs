@@ -25,8 +25,8 @@ fn one(host: usize, names: &[usize], endpoints: &[u8], grant: u8) -> Service {
         Mode::Terminate => Policy::allow(vec![Grant { id, from: None, alias_of: None }]),
         Mode::Passthrough => Policy::EndpointDecides,
     };
-    it.identity = (grant == 8).then(|| "other".to_owned());
-    it.subsets.truncate(usize::from(grant % 3));
+    it.identity = (grant == 8).then(|| "other".into());
+    it.subsets = it.subsets.iter().take(usize::from(grant % 3)).cloned().collect();
     it
 }
 
@@ -61,7 +61,7 @@ fn told(table: &Table, name: &str) -> Told {
     let members = found.route.pool.members().iter().map(|member| (member.endpoint.address(), member.weight));
     Some((
         found.route.service.name.to_string(),
-        found.route.subset.as_deref().map(str::to_owned),
+        found.route.subset().map(str::to_owned),
         members.collect(),
         found.route.policy().clone(),
         found.suffix.map(ToString::to_string),
@@ -79,7 +79,7 @@ fn asked() -> Vec<String> {
 fn endpoints_by_name(table: &Table) -> BTreeMap<String, BTreeSet<SocketAddr>> {
     table
         .endpoints()
-        .map(|(name, all)| (name.to_string(), all.iter().map(|endpoint| endpoint.address()).collect()))
+        .map(|(name, all)| (name.to_string(), all.iter().map(|member| member.endpoint.address()).collect()))
         .collect()
 }
 
@@ -130,7 +130,8 @@ proptest! {
 
 /// Services enough for many shards.
 fn many() -> Snapshot {
-    let it = |number: usize| Service { subsets: Vec::new(), ..service(&format!("h{number}.example"), &[]) };
+    let it =
+        |number: usize| Service { subsets: Box::default(), ..service(&format!("h{number}.example"), &[]) };
     Snapshot::new((0..5_000).map(it).collect()).unwrap()
 }
 
@@ -165,7 +166,7 @@ fn whatever_may_let_in_another_caller_is_judged_again() {
     let mut other_grants = it();
     other_grants.policy = Policy::Grants { allow: Vec::new().into(), authorization: Authorization::Audit };
     for changed in [
-        Change::Set(Arc::new(Service { names: Vec::new(), ..it() })),
+        Change::Set(Arc::new(Service { names: Box::default(), ..it() })),
         Change::Set(Arc::new(Service { mode: Mode::Passthrough, policy: Policy::EndpointDecides, ..it() })),
         Change::Set(Arc::new(with_list)),
         Change::Set(Arc::new(other_grants)),
