@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod afternoon;
 mod compare;
+mod control;
 mod cost;
 mod cuts;
 mod ends;
@@ -36,6 +37,8 @@ enum Command {
     Load(load::Arguments),
     Shared(shared::Arguments),
     Compare(compare::Compare),
+    /// What the configuration stream costs a gateway and a server, and how soon a change of it counts
+    Control(control::Arguments),
     Afternoon(afternoon::Arguments),
     Soak(soak::Soak),
     Verify(Box<verify::Verify>),
@@ -55,6 +58,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Load(load) => load.run(),
         Command::Shared(arguments) => shared::run(&arguments),
         Command::Compare(compare) => compare.run(),
+        Command::Control(arguments) => control::run(&arguments),
         Command::Afternoon(arguments) => afternoon::run(&arguments),
         Command::Soak(soak) => soak.run(),
         Command::Verify(verify) => verify.run(),

@@ -16,7 +16,8 @@ use super::ClientError;
 /// A server, and how to reach it.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// How it is called: `host:port`, sent as `:authority` and shown.
+    /// How it is called: `host:port`, sent as `:authority` and shown. Over a unix socket without TLS it is only shown, and
+    /// may be the path; `localhost` is sent.
     pub authority: String,
     /// Where to connect to. It may be a gateway that leads to the server by its TLS server name.
     pub address: Address,

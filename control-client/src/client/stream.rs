@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::ClientError;
-use super::dial::{Server, dial};
+use super::dial::{Address, Server, dial};
 use crate::wire::{MEDIA_TYPE, PATH};
 
 /// The stream to a server. Nothing of it outlives it.
@@ -50,7 +50,12 @@ impl Stream {
 
         let (outgoing, lines) = mpsc::channel(OUTGOING);
         let scheme = if server.tls.is_some() { "https" } else { "http" };
-        let request = Request::post(format!("{scheme}://{}{PATH}", server.authority))
+        let authority = match &server.address {
+            // A path can't be an authority, and nobody is told apart by it there.
+            Address::Unix(_) if server.tls.is_none() => "localhost",
+            _ => &server.authority,
+        };
+        let request = Request::post(format!("{scheme}://{authority}{PATH}"))
             .header(CONTENT_TYPE, MEDIA_TYPE)
             .body(Outgoing(lines))
             .map_err(|error| {

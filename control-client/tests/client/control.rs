@@ -139,7 +139,8 @@ impl Call {
 }
 
 pub(super) fn unix_server(path: PathBuf) -> Server {
-    Server { authority: "localhost".to_owned(), address: Address::Unix(path), tls: None }
+    // Called as a gateway calls it, by its path.
+    Server { authority: path.display().to_string(), address: Address::Unix(path), tls: None }
 }
 
 /// An update that says all there is.

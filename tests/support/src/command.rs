@@ -82,7 +82,7 @@ impl Running {
             health: unknown,
             metrics: unknown,
         };
-        running.address = address_in(&running.event("listening for mTLS"));
+        running.address = address_in(&running.event(" listening for mTLS address="));
         running.health = address_in(&running.event("listening for health"));
         running.metrics = address_in(&running.event("listening for metrics"));
         running.event("takes on");
