@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
-use self::figures::Figures;
+use self::figures::{Figures, Form};
 use crate::process::{landbridge, load_average, raise_open_files};
 
 mod changes;
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         arguments.gateways
     );
     let program = landbridge(arguments.gateway.as_deref())?;
-    let mut figures = Figures::new(arguments.json);
+    let mut figures = Figures::new(if arguments.json { Form::Json } else { Form::Text });
     figures.remark(&format!("load average {} at the start", load_average()?));
     let wanted = |step: Step| arguments.step.is_empty() || arguments.step.contains(&step);
     if wanted(Step::Gateway) {

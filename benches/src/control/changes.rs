@@ -1,10 +1,9 @@
 //! One endpoint changes, again and again, while streams go on.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::figures::Figures;
-use super::probe::{Door, Endpoints, Pings};
+use super::probe::{Door, Endpoints, Pings, rest};
 
 /// Streams that go on meanwhile.
 const STREAMS: usize = 8;
@@ -33,7 +32,7 @@ impl Changes<'_> {
         for (address, letter) in self.endpoints.each.iter().cycle().skip(1).take(self.count) {
             let since = make(*address)?;
             times.push(self.door.reaches(*letter, since)?);
-            sleep(self.rest);
+            rest(self.rest);
         }
         let took = began.elapsed();
         figures.times(self.step, "change of one endpoint, to a new connection", times);
@@ -44,7 +43,7 @@ impl Changes<'_> {
         // New connections as before, so that nothing but the changes is missing.
         while began.elapsed() < took {
             self.door.letter()?;
-            sleep(self.rest);
+            rest(self.rest);
         }
         figures.times(self.step, "round trip of a live stream without changes", pings.end()?);
         Ok(())

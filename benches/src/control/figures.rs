@@ -15,20 +15,27 @@ struct Figure {
     unit: &'static str,
 }
 
+/// How figures are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Json,
+}
+
 /// All numbers of a run.
 pub(super) struct Figures {
-    json: bool,
+    form: Form,
     all: Vec<Figure>,
 }
 
 impl Figures {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json, all: Vec::new() }
+    pub(super) fn new(form: Form) -> Self {
+        Self { form, all: Vec::new() }
     }
 
     /// Something worth knowing that is no figure.
     pub(super) fn remark(&self, text: &str) {
-        if !self.json {
+        if self.form == Form::Text {
             say(text);
         }
     }
@@ -59,14 +66,14 @@ impl Figures {
 
     /// All of them as JSON, where that was asked for.
     pub(super) fn end(&self) -> anyhow::Result<()> {
-        if self.json {
+        if self.form == Form::Json {
             say(&serde_json::to_string_pretty(&self.all)?);
         }
         Ok(())
     }
 
     fn add(&mut self, figure: Figure) {
-        if !self.json {
+        if self.form == Form::Text {
             let digits = if figure.unit == "ms" { 2 } else { 0 };
             let text =
                 format!("{:8} {:60} {:>14.digits$} {}", figure.step, figure.what, figure.value, figure.unit);

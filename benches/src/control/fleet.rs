@@ -14,6 +14,7 @@ use landbridge_control_client::session::{Event, Limits};
 use landbridge_control_client::wire::Node;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 use super::Arguments;
 use super::figures::Figures;
@@ -110,10 +111,11 @@ impl Drop for Gateways {
 
 /// The process of the gateways: a line whenever all of them have had as many updates.
 pub(super) fn gateways(server: SocketAddr, count: usize) -> anyhow::Result<()> {
-    // Ends with its parent.
-    std::thread::spawn(|| {
-        let _closed = std::io::stdin().lines().count();
-        std::process::exit(0)
+    let (end, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Closed when the parent ends.
+        let _lines = std::io::stdin().lines().count();
+        let _over = end.send(());
     });
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -122,7 +124,10 @@ pub(super) fn gateways(server: SocketAddr, count: usize) -> anyhow::Result<()> {
             tokio::spawn(gateway(number, server, told.clone()));
         }
         drop(told);
-        rounds(count, updates).await
+        tokio::select! {
+            over = rounds(count, updates) => over,
+            _ended = ended => Ok(()),
+        }
     })
 }
 

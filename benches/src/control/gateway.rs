@@ -11,7 +11,7 @@ use landbridge_testkit::command::Running;
 use super::Arguments;
 use super::changes::Changes;
 use super::figures::Figures;
-use super::probe::{Door, Endpoints};
+use super::probe::{Door, Endpoints, rest};
 use super::scene::{ANYWHERE, CALLED, Scene, called_at, store};
 use super::serving::Serving;
 use crate::process::{cpu, resident_of_all};
@@ -98,7 +98,7 @@ fn saved(snapshot: &Path) -> anyhow::Result<()> {
     let since = Instant::now();
     while !snapshot.exists() {
         ensure!(since.elapsed() < PATIENCE, "nothing is saved after {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(10));
+        rest(Duration::from_millis(10));
     }
     Ok(())
 }
@@ -129,7 +129,7 @@ fn answered(serving: &Serving, figures: &mut Figures, what: &str) -> anyhow::Res
     let since = Instant::now();
     while serving.metric("landbridge_control_acks_total")? == 0 {
         ensure!(since.elapsed() < PATIENCE, "no gateway has come back after {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(10));
+        rest(Duration::from_millis(10));
     }
     let sent = serving.metric("landbridge_control_sent_bytes_total")?;
     let received = serving.metric("landbridge_control_received_bytes_total")?;

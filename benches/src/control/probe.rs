@@ -20,6 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a long connection says something.
 const EVERY: Duration = Duration::from_millis(2);
 
+/// Waits, on a thread that has nothing else to do.
+#[expect(clippy::disallowed_methods, reason = "this thread measures and serves nobody")]
+pub(super) fn rest(time: Duration) {
+    thread::sleep(time);
+}
+
 /// Two endpoints that say their letter to whoever connects, and then echo.
 pub(super) struct Endpoints {
     /// Address and letter of each.
@@ -70,8 +76,10 @@ pub(super) struct Door {
 impl Door {
     /// By this server name.
     pub(super) fn new(address: SocketAddr, name: &str) -> anyhow::Result<Self> {
-        let config =
-            ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+        let config = ClientConfig::builder_with_provider(Arc::new(landbridge_certs::tls::provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
         let mut connection = ClientConnection::new(Arc::new(config), name.to_owned().try_into()?)?;
         let mut hello = Vec::new();
         connection.write_tls(&mut hello)?;
@@ -99,7 +107,7 @@ impl Door {
                 Ok(reached) if reached == letter => return Ok(took),
                 Ok(_other) => {}
                 // Nobody listens before the first configuration.
-                Err(_refused) => thread::sleep(EVERY),
+                Err(_refused) => rest(EVERY),
             }
             ensure!(took < PATIENCE, "the change is not in force after {PATIENCE:?}");
         }

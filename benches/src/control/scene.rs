@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use landbridge_control_client::wire::{Kind, Name};
 use landbridge_control_server::{Audience, Edit, Entry, Key, Store};
+use landbridge_core::service::Labels;
 use landbridge_testkit::pki::{Folder, Mesh};
 use serde_json::{Value, json};
 
@@ -115,6 +116,6 @@ pub(super) fn address(service: usize, nth: usize) -> String {
 
 fn entry(kind: Kind, name: &str, spec: &Value) -> anyhow::Result<Entry> {
     let key = Key { kind, name: Name::parse(name)? };
-    let audience = Audience::Service { namespace: "bench".to_owned(), labels: Default::default() };
+    let audience = Audience::Service { namespace: "bench".to_owned(), labels: Labels::default() };
     Entry::new(key, spec, audience).context("not a resource")
 }
