@@ -59,9 +59,8 @@ impl Stage {
             if gateway.process.has_ended() {
                 return Some(false);
             }
-            let kept = fs::read_to_string(self.path("state/snapshot")).unwrap_or_default();
-            let is_done =
-                kept.contains("db.default") && !fs::exists(self.path("state/snapshot.unfinished")).unwrap();
+            // It tells of a change once that is kept.
+            let is_done = gateway.told().is_some_and(|told| told["resources"]["service"] == 2);
             is_done.then_some(true)
         })
         .await;

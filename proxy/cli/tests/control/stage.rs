@@ -1,7 +1,9 @@
 //! One folder with everything: what the server serves, what the gateway keeps, and the sockets that both listen on.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use landbridge_testkit::client::Saw;
@@ -200,6 +202,15 @@ impl Gateway {
         serde_json::from_str(&say(&self.admin, "GET", "/api/v1/control").1).unwrap()
     }
 
+    /// As [`control`](Self::control), of a gateway that may be killed meanwhile.
+    pub(crate) fn told(&self) -> Option<Value> {
+        let mut unix = UnixStream::connect(self.admin.strip_prefix("unix:")?).ok()?;
+        unix.write_all(asking("GET", "/api/v1/control").as_bytes()).ok()?;
+        let mut answer = String::new();
+        unix.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
     /// Waits until this is so of what it tells of its stream.
     pub(crate) async fn until(&mut self, what: &str, so: impl Fn(&Value) -> bool) -> Value {
         until(what, async || Some(self.control()).filter(&so)).await
@@ -240,7 +251,10 @@ impl Serving {
 }
 
 fn say(admin: &str, method: &str, path: &str) -> (u16, String) {
-    let request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    let (status, _, body) = http_say(admin, &request);
+    let (status, _, body) = http_say(admin, &asking(method, path));
     (status, body)
+}
+
+fn asking(method: &str, path: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
 }
