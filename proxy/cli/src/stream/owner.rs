@@ -3,6 +3,7 @@
 mod failing;
 mod report;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use landbridge_control_client::Held;
 use landbridge_control_client::client::{Feed, State};
 use landbridge_control_client::effective::{Count, Verdict};
 use landbridge_control_client::session::{Event, Update};
-use landbridge_control_client::wire::{ReadyEndpoints, Refused};
+use landbridge_control_client::wire::{Kind, Name, ReadyEndpoints, Refused};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -55,7 +56,7 @@ pub(super) struct Owner {
     /// What the last update was refused of, and what waits since.
     refused: Vec<Refused>,
     /// What the server knows of endpoints.
-    reported: std::collections::BTreeMap<String, ReadyEndpoints>,
+    reported: BTreeMap<String, ReadyEndpoints>,
     swapped: Option<Instant>,
     unsaved: bool,
     fresh: bool,
@@ -70,7 +71,7 @@ impl Owner {
             own,
             wires,
             refused: Vec::new(),
-            reported: std::collections::BTreeMap::new(),
+            reported: BTreeMap::new(),
             swapped: None,
             unsaved: false,
             fresh: false,
@@ -164,7 +165,13 @@ impl Owner {
             self.own.effective.confirm(&held, &|name, spec| self.own.entries.check(name, spec))
         };
         tracing::warn!(count = waits, "removals that were held back are confirmed");
+        let confirmed: BTreeSet<(Kind, Name)> =
+            self.own.effective.held_back().map(|(key, _)| key.clone()).collect();
         let refused = confirmation.verdict.refused.clone();
+        let mut still = std::mem::take(&mut self.refused);
+        still.retain(|refused| !confirmed.contains(&(refused.kind, refused.name.clone())));
+        self.note_refused(refused.clone());
+        self.refused.append(&mut still);
         self.put_in_force(confirmation.verdict).await;
         {
             let mut held = lock(&self.own.held);

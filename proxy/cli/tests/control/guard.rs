@@ -33,6 +33,8 @@ async fn a_mass_removal_is_held_back_for_all_to_see_until_it_is_confirmed() {
     assert_eq!(stage.ask(&gateway, "s7").await, Err(Saw::Alert(112)));
     assert!(stage.serves(&gateway, "httpbin").await);
     assert_eq!(gateway.asked(&["confirm"]), "nothing is held back\n");
+    gateway.until("nothing is refused", |told| told["refused_count"] == 0).await;
+    server.until("it is synced", |told| told["state"] == "synced").await;
 
     // It is gone from the disk as well.
     server.kill();
