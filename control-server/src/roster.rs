@@ -127,7 +127,9 @@ impl Roster {
     pub(crate) fn states(&self, store: &Store) -> BTreeMap<&'static str, u64> {
         let mut counts: BTreeMap<_, u64> = STATES.iter().map(|state| (*state, 0)).collect();
         for record in self.records() {
-            *counts.entry(record.lock().word(&record.view, store)).or_default() += 1;
+            let mut state = record.lock();
+            state.forget_what_is_settled(&record.view, store);
+            *counts.entry(state.word(&record.view, store)).or_default() += 1;
         }
         counts
     }
@@ -213,7 +215,8 @@ impl Record {
     }
 
     fn told(&self, store: &Store) -> Value {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.forget_what_is_settled(&self.view, store);
         let refused: Vec<Value> = state.refused.iter().map(|refused| json!(refused)).collect();
         let identity = self.who.identity.as_ref();
         let short = |ready: &ReadyEndpoints| ready.ready < ready.total;
@@ -249,6 +252,14 @@ impl Record {
 }
 
 impl State {
+    /// Whoever has in force all that is served refuses nothing any more: somebody confirmed there what was held back.
+    fn forget_what_is_settled(&mut self, view: &View, store: &Store) {
+        if self.phase == Phase::Told && self.digest == Some(store.sums(view).digest()) {
+            self.refused.clear();
+            self.refused_count = 0;
+        }
+    }
+
     fn word(&self, view: &View, store: &Store) -> &'static str {
         match self.phase {
             Phase::Connecting => "connecting",

@@ -13,7 +13,7 @@ use landbridge_control_client::Held;
 use landbridge_control_client::client::{Feed, State};
 use landbridge_control_client::effective::{Count, Verdict};
 use landbridge_control_client::session::{Event, Update};
-use landbridge_control_client::wire::{Kind, Name, ReadyEndpoints, Refused};
+use landbridge_control_client::wire::{Digest, Kind, Name, ReadyEndpoints, Refused};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -57,6 +57,8 @@ pub(super) struct Owner {
     refused: Vec<Refused>,
     /// What the server knows of endpoints.
     reported: BTreeMap<String, ReadyEndpoints>,
+    /// What it was told last: whether the gateway drains, how many connections there are, and what is held.
+    said: Option<(bool, u64, Digest)>,
     swapped: Option<Instant>,
     unsaved: bool,
     fresh: bool,
@@ -72,6 +74,7 @@ impl Owner {
             wires,
             refused: Vec::new(),
             reported: BTreeMap::new(),
+            said: None,
             swapped: None,
             unsaved: false,
             fresh: false,
@@ -121,6 +124,7 @@ impl Owner {
                 tracing::info!(server = welcome.server, "connected to a control server");
                 self.failing.is_over();
                 self.reported.clear();
+                self.said = None;
             }
             Event::Refused(refused) => {
                 tracing::error!(
