@@ -78,6 +78,8 @@ struct State {
     last_nack: Option<SystemTime>,
     refused: Vec<Refused>,
     refused_count: usize,
+    /// Whether it has said since how it is.
+    spoke_since: bool,
     /// Why nothing of the last update was applied.
     refused_update: Option<(String, String)>,
     draining: bool,
@@ -180,6 +182,7 @@ impl Record {
         let mut state = self.lock();
         state.phase = Phase::Told;
         state.digest = Some(nack.digest);
+        state.spoke_since = false;
         state.last_nack = Some(SystemTime::now());
         state.refused_update = nack.update.as_ref().map(|whole| (whole.code.clone(), whole.text.clone()));
         if nack.update.is_none() {
@@ -195,6 +198,7 @@ impl Record {
         state.draining = status.draining;
         state.active = status.active;
         state.digest = Some(status.digest);
+        state.spoke_since = true;
         for (service, ready) in status.endpoints {
             if state.endpoints.len() < SERVICES || state.endpoints.contains_key(&service) {
                 state.endpoints.insert(service, ready);
@@ -254,7 +258,7 @@ impl Record {
 impl State {
     /// Whoever has in force all that is served refuses nothing any more: somebody confirmed there what was held back.
     fn forget_what_is_settled(&mut self, view: &View, store: &Store) {
-        if self.phase == Phase::Told && self.digest == Some(store.sums(view).digest()) {
+        if self.spoke_since && self.phase == Phase::Told && self.digest == Some(store.sums(view).digest()) {
             self.refused.clear();
             self.refused_count = 0;
         }

@@ -214,7 +214,9 @@ fn applied(change: Change, before: Option<&String>) -> (char, Option<String>) {
             let before: Value = serde_json::from_str(before).unwrap();
             let mut endpoints: BTreeMap<String, String> =
                 before["endpoints"].as_array().unwrap().iter().map(by_address).collect();
-            remove.iter().for_each(|address| drop(endpoints.remove(address).unwrap()));
+            for address in remove {
+                endpoints.remove(&address).unwrap();
+            }
             endpoints.extend(set.iter().map(|raw| by_address(&serde_json::from_str(raw.get()).unwrap())));
             let spec = endpoints_spec(endpoints.iter().map(|(address, text)| (&**address, &**text)));
             assert_eq!(Version::of(spec.as_bytes()), version);

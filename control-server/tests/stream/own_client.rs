@@ -51,7 +51,7 @@ impl Gateway {
         soon("the same on both sides", async {
             loop {
                 let told = world.server.told()["gateways"][0].clone();
-                if told["state"] == "synced" && told["seq"] == world.store.seq().to_string() {
+                if told["state"] == "synced" && told["seq"].as_str() == Some(&world.store.seq().to_string()) {
                     let held = self.held.lock().unwrap().digest().to_string();
                     assert_eq!(told["digest"], held);
                     assert_eq!(told["expected_digest"], held);

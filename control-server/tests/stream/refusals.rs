@@ -91,12 +91,9 @@ async fn how_a_gateway_is_is_told_as_it_says() {
 
 async fn farewell(gateway: &mut Client) -> Farewell {
     loop {
-        match gateway.next().await.expect("a word before the end") {
-            ToClient::Error(farewell) => {
-                assert!(gateway.next().await.is_none(), "the end");
-                return farewell;
-            }
-            _ => {}
+        if let ToClient::Error(farewell) = gateway.next().await.expect("a word before the end") {
+            assert!(gateway.next().await.is_none(), "the end");
+            return farewell;
         }
     }
 }

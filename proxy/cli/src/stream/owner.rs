@@ -261,7 +261,10 @@ impl Owner {
 
     fn note_state(&mut self) {
         let state = self.state.borrow_and_update();
-        self.wires.metrics.control_connected(state.connected.is_some());
+        match state.connected {
+            Some(_) => self.wires.metrics.stream_opened(),
+            None => self.wires.metrics.stream_lost(),
+        }
         if state.failures > self.failures {
             self.failures = state.failures;
             if let Some(failure) = &state.last_failure {
@@ -281,7 +284,11 @@ impl Owner {
             return;
         }
         self.unsaved = !self.own.disk.save(&lock(&self.own.held));
-        self.wires.metrics.snapshot_fails(self.own.disk.fails());
+        if self.own.disk.fails() {
+            self.wires.metrics.snapshot_failed();
+        } else {
+            self.wires.metrics.snapshot_kept();
+        }
     }
 
     fn tell(&self) {

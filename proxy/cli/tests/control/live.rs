@@ -43,7 +43,7 @@ async fn an_edit_is_what_the_next_connection_sees_and_an_open_stream_goes_on() {
 
     // The gateway's own file beside it: both are served, and what the file has stays its own.
     let own = stage.service("own", SLEEP_MAY);
-    stage.world.folder.write("gateway.toml", &stage.file("", &own));
+    stage.world.folder.write("gateway.toml", &Stage::file("", &own));
     gateway.process.signal("HUP");
     until("the file's service is served", async || stage.serves(&gateway, "own").await.then_some(())).await;
     assert!(stage.serves(&gateway, "db").await);

@@ -83,7 +83,7 @@ impl Stage {
     }
 
     /// The gateway's file: everything on free ports, and a stream from the server's socket.
-    pub(crate) fn file(&self, control: &str, more: &str) -> String {
+    pub(crate) fn file(control: &str, more: &str) -> String {
         let servers = if control.contains("servers") { "" } else { "servers = ['unix:server.sock']\n" };
         format!(
             "{}{}\n[control]\n{servers}snapshot = 'state/snapshot'\n{control}\n{more}\n",
@@ -96,7 +96,7 @@ impl Stage {
 
     /// Starts a gateway with the usual file.
     pub(crate) fn start(&self) -> Gateway {
-        self.start_with(&self.file("", ""))
+        self.start_with(&Self::file("", ""))
     }
 
     pub(crate) fn start_with(&self, file: &str) -> Gateway {

@@ -32,7 +32,7 @@ impl Stage {
     /// The gateway's file, with a server that must prove who it is.
     fn file_for(&self, server: &str, via: &str) -> String {
         let id = self.world.local.id(SERVER);
-        self.file(&format!("servers = ['https://{server}']\nserver_identities = ['{id}']\n{via}"), "")
+        Self::file(&format!("servers = ['https://{server}']\nserver_identities = ['{id}']\n{via}"), "")
     }
 }
 

@@ -33,7 +33,7 @@ async fn callers_of_a_bundle_that_the_stream_brought_are_let_in_and_cut_when_it_
     let third = Mesh::new("cluster.local");
     let caller = Sidecar::new(&third.svid("ns/default/sa/sleep"), &stage.world.local.bundle());
     let server = stage.serve().await;
-    let mut gateway = stage.start_with(&stage.file("may = ['service', 'endpoints', 'policy', 'trust']", ""));
+    let mut gateway = stage.start_with(&Stage::file("may = ['service', 'endpoints', 'policy', 'trust']", ""));
     gateway.listens().await;
     let refused = caller.ask(gateway.address(), &sni("httpbin"), b"hello").await;
     assert_eq!(refused, Err(Saw::Alert(48)), "nobody knows its CA");
