@@ -161,30 +161,30 @@ mod tests {
 
     use super::*;
 
-    fn endpoints(list: Value) -> Result<Entry, EntryError> {
+    fn endpoints(list: &Value) -> Result<Entry, EntryError> {
         let key = Key { kind: Kind::Endpoints, name: Name::parse("a:80").unwrap() };
         Entry::new(key, &json!({ "endpoints": list }), Audience::Name)
     }
 
     #[test]
     fn endpoints_have_one_spelling_whatever_their_order() {
-        let one = endpoints(json!([{"address": "b:1", "weight": 2}, {"address": "a:1"}])).unwrap();
-        let other = endpoints(json!([{"address": "a:1"}, {"weight": 2, "address": "b:1"}])).unwrap();
+        let one = endpoints(&json!([{"address": "b:1", "weight": 2}, {"address": "a:1"}])).unwrap();
+        let other = endpoints(&json!([{"address": "a:1"}, {"weight": 2, "address": "b:1"}])).unwrap();
         assert_eq!(one.version(), other.version());
-        assert!(endpoints(json!([{"address": "a:1"}, {"address": "a:1"}])).is_err());
-        assert!(endpoints(json!([{"weight": 1}])).is_err());
+        assert!(endpoints(&json!([{"address": "a:1"}, {"address": "a:1"}])).is_err());
+        assert!(endpoints(&json!([{"weight": 1}])).is_err());
     }
 
     #[test]
     fn a_delta_is_sent_only_where_it_is_shorter() {
         let many: Vec<Value> = (0..50).map(|n| json!({"address": format!("10.0.0.{n}:80")})).collect();
-        let before = endpoints(json!(many)).unwrap();
-        let after = endpoints(json!(many[1..])).unwrap();
+        let before = endpoints(&json!(many)).unwrap();
+        let after = endpoints(&json!(many[1..])).unwrap();
         let line = after.delta(&before).unwrap();
         let text = std::str::from_utf8(&line).unwrap();
         assert!(text.contains(r#""remove":["10.0.0.0:80"]"#) && text.contains(r#""set":[]"#), "{text}");
         let other: Vec<Value> = (0..50).map(|n| json!({"address": format!("10.0.1.{n}:80")})).collect();
-        assert!(endpoints(json!(other)).unwrap().delta(&before).is_none());
+        assert!(endpoints(&json!(other)).unwrap().delta(&before).is_none());
     }
 
     #[test]

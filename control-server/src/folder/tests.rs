@@ -22,7 +22,9 @@ impl World {
         }
         let folder = Folder::new(dir.path());
         let world = Self { dir, folder };
-        files.iter().for_each(|(name, text)| world.write(name, text));
+        for (name, text) in files {
+            world.write(name, text);
+        }
         world
     }
 
