@@ -1,5 +1,7 @@
 //! What updates mean: refused alone, guarded, and in force as a whole.
 
+#![cfg(test)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

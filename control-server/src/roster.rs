@@ -78,6 +78,8 @@ struct State {
     last_nack: Option<SystemTime>,
     refused: Vec<Refused>,
     refused_count: usize,
+    /// Whether it has said since how it is.
+    spoke_since: bool,
     /// Why nothing of the last update was applied.
     refused_update: Option<(String, String)>,
     draining: bool,
@@ -127,7 +129,9 @@ impl Roster {
     pub(crate) fn states(&self, store: &Store) -> BTreeMap<&'static str, u64> {
         let mut counts: BTreeMap<_, u64> = STATES.iter().map(|state| (*state, 0)).collect();
         for record in self.records() {
-            *counts.entry(record.lock().word(&record.view, store)).or_default() += 1;
+            let mut state = record.lock();
+            state.forget_what_is_settled(&record.view, store);
+            *counts.entry(state.word(&record.view, store)).or_default() += 1;
         }
         counts
     }
@@ -178,6 +182,7 @@ impl Record {
         let mut state = self.lock();
         state.phase = Phase::Told;
         state.digest = Some(nack.digest);
+        state.spoke_since = false;
         state.last_nack = Some(SystemTime::now());
         state.refused_update = nack.update.as_ref().map(|whole| (whole.code.clone(), whole.text.clone()));
         if nack.update.is_none() {
@@ -193,6 +198,7 @@ impl Record {
         state.draining = status.draining;
         state.active = status.active;
         state.digest = Some(status.digest);
+        state.spoke_since = true;
         for (service, ready) in status.endpoints {
             if state.endpoints.len() < SERVICES || state.endpoints.contains_key(&service) {
                 state.endpoints.insert(service, ready);
@@ -213,7 +219,8 @@ impl Record {
     }
 
     fn told(&self, store: &Store) -> Value {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.forget_what_is_settled(&self.view, store);
         let refused: Vec<Value> = state.refused.iter().map(|refused| json!(refused)).collect();
         let identity = self.who.identity.as_ref();
         let short = |ready: &ReadyEndpoints| ready.ready < ready.total;
@@ -249,6 +256,14 @@ impl Record {
 }
 
 impl State {
+    /// Whoever has in force all that is served refuses nothing any more: somebody confirmed there what was held back.
+    fn forget_what_is_settled(&mut self, view: &View, store: &Store) {
+        if self.spoke_since && self.phase == Phase::Told && self.digest == Some(store.sums(view).digest()) {
+            self.refused.clear();
+            self.refused_count = 0;
+        }
+    }
+
     fn word(&self, view: &View, store: &Store) -> &'static str {
         match self.phase {
             Phase::Connecting => "connecting",

@@ -90,7 +90,7 @@ fn untested(text: &str) -> Vec<String> {
         }
         known.push(number);
     }
-    if known.len() < 139 {
+    if known.len() < 158 {
         findings.push(format!("docs/faults.md:1: only {} rows", known.len()));
     }
     findings
@@ -128,14 +128,14 @@ fn a_test_that_is_not_there_is_caught() {
     );
     let row = |number: usize| format!("| A{number:02} | a | b | [`x`](y.rs) |\n");
     let faults: String =
-        (0..99).map(row).chain((0..40).map(|number| row(number).replace('A', "B"))).collect();
+        (0..99).map(row).chain((0..59).map(|number| row(number).replace('A', "B"))).collect();
     assert!(untested(&faults).is_empty());
     let rest = "| C01 | a | b | later |\n| B01 | a | b | no test, because of c |\n";
     assert_eq!(
         untested(&(faults.clone() + rest)),
         [
-            "docs/faults.md:140: | C01 | a | b | later |",
-            "docs/faults.md:141: | B01 | a | b | no test, because of c |"
+            "docs/faults.md:159: | C01 | a | b | later |",
+            "docs/faults.md:160: | B01 | a | b | no test, because of c |"
         ]
     );
     assert_eq!(untested(&row(1)), ["docs/faults.md:1: only 1 rows"]);

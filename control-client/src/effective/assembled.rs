@@ -38,7 +38,7 @@ impl Work<'_> {
         let spec = loop {
             let text = self.overlay.spec(Kind::Service, name.as_str());
             let Some(text) = text else {
-                self.expose(name, false);
+                self.expose_to_all(name);
                 return None;
             };
             let is_new = self.overlay.has_new(Kind::Service, name.as_str());
@@ -55,7 +55,10 @@ impl Work<'_> {
             }
         };
         let endpoints = self.endpoints(name, &spec, scopes);
-        self.expose(name, spec.exposure.is_some());
+        match spec.exposure {
+            Some(_) => self.expose_to_some(name),
+            None => self.expose_to_all(name),
+        }
         let granting = self.facts.granting.get(name.as_str()).into_iter().flatten();
         let policies: Vec<&PolicySpec> =
             granting.filter_map(|policy| self.facts.policies.get(policy)).collect();
@@ -119,14 +122,15 @@ impl Work<'_> {
         }
     }
 
-    fn expose(&mut self, name: &Name, to_some_only: bool) {
-        if self.facts.exposed.contains(name) != to_some_only {
-            let exposed = Arc::make_mut(&mut self.facts.exposed);
-            if to_some_only {
-                exposed.insert(name.clone())
-            } else {
-                exposed.remove(name)
-            };
+    fn expose_to_some(&mut self, name: &Name) {
+        if !self.facts.exposed.contains(name) {
+            Arc::make_mut(&mut self.facts.exposed).insert(name.clone());
+        }
+    }
+
+    fn expose_to_all(&mut self, name: &Name) {
+        if self.facts.exposed.contains(name) {
+            Arc::make_mut(&mut self.facts.exposed).remove(name);
         }
     }
 }

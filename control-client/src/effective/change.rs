@@ -63,7 +63,9 @@ pub(super) fn judge_confirmed(
 ) -> Verdict {
     let mut work = Work::new(effective, held, None);
     let kept = Arc::make_mut(&mut work.facts.kept_endpoints);
-    own.iter().for_each(|name| drop(kept.remove(name)));
+    for name in own {
+        kept.remove(name);
+    }
     work.dirty.extend(own.iter().cloned());
     work.ask(update.set.iter().chain(effective.waiting.values()));
     let removed = work.guard_services(&update.removed);

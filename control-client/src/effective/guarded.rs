@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use landbridge_core::Snapshot;
-use landbridge_core::service::{EndpointSpec, Service, Target};
+use landbridge_core::service::{Service, Target};
 
 use super::change::{self, Work};
 use super::trust::{Scopes, TrustCheck};
@@ -141,7 +141,7 @@ impl<'a> Work<'a> {
     pub(super) fn with_kept_endpoints(&mut self, name: &Name, mut service: Service) -> Arc<Service> {
         let kept: Option<&Arc<Service>> = self.facts.kept_endpoints.get(name);
         if let Some(kept) = kept {
-            service.endpoints = kept.endpoints.iter().cloned().collect::<Box<[EndpointSpec]>>();
+            service.endpoints.clone_from(&kept.endpoints);
         }
         Arc::new(service)
     }

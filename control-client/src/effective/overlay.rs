@@ -61,6 +61,10 @@ impl<'a> Overlay<'a> {
         self.held.resource(kind, name).map(|resource| resource.spec)
     }
 
+    #[expect(
+        clippy::option_option,
+        reason = "whether the update speaks of it, and whether it is there after it"
+    )]
     fn change(&self, kind: Kind, name: &str) -> Option<Option<&'a SetResource>> {
         self.changes.get(&kind)?.get(name).copied()
     }

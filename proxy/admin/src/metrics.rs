@@ -147,14 +147,24 @@ impl Metrics {
         }
     }
 
-    /// Notes whether the stream of configuration is open.
-    pub fn control_connected(&self, connected: bool) {
-        self.families.control.connected.set(u64::from(connected));
+    /// Notes that the stream of configuration is open.
+    pub fn stream_opened(&self) {
+        self.families.control.connected.set(1);
     }
 
-    /// Notes whether the last good configuration could not be written to disk.
-    pub fn snapshot_fails(&self, fails: bool) {
-        self.families.control.snapshot_fails.set(u64::from(fails));
+    /// Notes that the stream of configuration is not open.
+    pub fn stream_lost(&self) {
+        self.families.control.connected.set(0);
+    }
+
+    /// Notes that the last good configuration is on disk.
+    pub fn snapshot_kept(&self) {
+        self.families.control.snapshot_fails.set(0);
+    }
+
+    /// Notes that the last good configuration could not be written to disk.
+    pub fn snapshot_failed(&self) {
+        self.families.control.snapshot_fails.set(1);
     }
 
     /// Notes that certificates, keys, bundles and revocation lists were read, at start or later.

@@ -122,10 +122,7 @@ async fn serve(
     };
     tokio::spawn(serve_admin(admin, administered));
 
-    if let Some(stream) = &stream
-        && !complete(stream, &mut signals).await
-    {
-        stream.ends();
+    if !complete(stream.as_ref(), &mut signals).await {
         access_log.close();
         return Ok(LastWords::default());
     }
@@ -154,7 +151,8 @@ async fn serve(
 }
 
 /// Waits until there is a complete configuration; false if the process is asked to end before.
-async fn complete(stream: &Stream, signals: &mut Signals) -> bool {
+async fn complete(stream: Option<&Stream>, signals: &mut Signals) -> bool {
+    let Some(stream) = stream else { return true };
     let mut complete = stream.complete.clone();
     if !*complete.borrow() {
         tracing::info!(
@@ -165,7 +163,10 @@ async fn complete(stream: &Stream, signals: &mut Signals) -> bool {
         tokio::select! {
             told = complete.wait_for(|complete| *complete) => return told.is_ok(),
             request = signals.next() => match request {
-                Request::Drain | Request::DrainBriefly | Request::End => return false,
+                Request::Drain | Request::DrainBriefly | Request::End => {
+                    stream.ends();
+                    return false;
+                }
                 Request::Reload | Request::Reopen => {}
             },
         }

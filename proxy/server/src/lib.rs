@@ -89,6 +89,7 @@ pub use landbridge_core::{
 pub use observer::{Observer, Opened, Traffic};
 pub use pressure::Level;
 pub use proxy_protocol::{ProxyHeader, ProxyHeaderError, proxy_header};
+pub use resolve::is_ours;
 pub use shared::Phase;
 
 /// The examples of docs/embedding.md, compiled and run.

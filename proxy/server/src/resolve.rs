@@ -120,7 +120,7 @@ fn reaches(address: SocketAddr, listener: SocketAddr) -> bool {
 
 /// Whether this machine has the address: then the way there begins at the address itself. No packet is
 /// sent to find that out.
-fn is_ours(ip: IpAddr) -> bool {
+pub fn is_ours(ip: IpAddr) -> bool {
     let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let begins_at = || {
         let socket = UdpSocket::bind((any, 0))?;

@@ -51,6 +51,14 @@ impl Strace {
         attached(command, trace)
     }
 
+    /// As [`inject`](Self::inject), in one thread alone, by its name: its calls are counted apart from those of others.
+    pub fn inject_into(&self, thread: (u32, &str), rules: &[&str], folder: &Path) -> Option<Injection> {
+        let trace = numbered(folder, "trace");
+        let mut command = self.tracing(rules, &trace);
+        command.arg("-p").arg(thread_of(thread.0, thread.1));
+        attached(command, trace)
+    }
+
     /// Holds up one thread, by its name, in its next call of this name: a worker that is stuck.
     ///
     /// `None` as with [`inject`](Self::inject).
@@ -58,7 +66,7 @@ impl Strace {
         let trace = numbered(folder, "trace");
         // In microseconds: longer than any test.
         let mut command = self.tracing(&[&format!("{call}:delay_enter=3600000000")], &trace);
-        command.arg("-p").arg(thread_of(running, thread));
+        command.arg("-p").arg(thread_of(running.id(), thread));
         attached(command, trace)
     }
 
@@ -92,9 +100,9 @@ fn attached(mut command: Command, trace: PathBuf) -> Option<Injection> {
     Some(Injection { strace, errors, trace })
 }
 
-/// The number of a thread, by its name.
-fn thread_of(running: &Running, name: &str) -> String {
-    let threads = fs::read_dir(format!("/proc/{}/task", running.id())).unwrap();
+/// The number of a process's thread, by its name.
+fn thread_of(process: u32, name: &str) -> String {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let mut threads = threads.map(|thread| thread.unwrap());
     let is_it =
         |thread: &fs::DirEntry| fs::read_to_string(thread.path().join("comm")).unwrap().trim() == name;

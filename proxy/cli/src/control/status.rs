@@ -47,7 +47,7 @@ fn words(told: &Value) -> String {
     match &told["connected"] {
         Value::Null => text.push_str("connected  no\n"),
         open => {
-            line(&mut text, "connected", &format!("to {} for {} s", text_of(open, "server"), open["for_s"]))
+            line(&mut text, "connected", &format!("to {} for {} s", text_of(open, "server"), open["for_s"]));
         }
     }
     let failure = &told["last_failure"];

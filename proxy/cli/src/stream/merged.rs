@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use landbridge::config::resource::{Scope, TrustSpec};
 use landbridge::config::{Config, ControlConfig};
-use landbridge::{Credentials, Desired, Snapshot, TrustEntry};
+use landbridge::{Credentials, Desired, Snapshot, TrustEntry, is_ours};
 use landbridge_control_client::effective::{Base, Effective};
 use landbridge_core::spiffe::TrustName;
 use rustls::pki_types::UnixTime;
@@ -54,7 +54,10 @@ pub(super) fn base(config: &Config, control: &ControlConfig, file: &Desired) -> 
     let entries = file.credentials.trust().entries();
     let trust: Vec<_> = entries.map(|entry| (entry.name().clone(), entry.domain().clone())).collect();
     let named = file.credentials.all_named().map(|(name, _)| name.to_owned());
-    let scope = Scope::of(config, control.may.iter().copied()).trusting(trust.clone()).presenting(named);
+    let scope = Scope::of(config, control.may.iter().copied())
+        .on_machine(is_ours)
+        .trusting(trust.clone())
+        .presenting(named);
     Base {
         services: Snapshot::clone(&file.services),
         trust,

@@ -3,6 +3,7 @@
 mod failing;
 mod report;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use landbridge_control_client::Held;
 use landbridge_control_client::client::{Feed, State};
 use landbridge_control_client::effective::{Count, Verdict};
 use landbridge_control_client::session::{Event, Update};
-use landbridge_control_client::wire::{ReadyEndpoints, Refused};
+use landbridge_control_client::wire::{Digest, Kind, Name, ReadyEndpoints, Refused};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -55,7 +56,9 @@ pub(super) struct Owner {
     /// What the last update was refused of, and what waits since.
     refused: Vec<Refused>,
     /// What the server knows of endpoints.
-    reported: std::collections::BTreeMap<String, ReadyEndpoints>,
+    reported: BTreeMap<String, ReadyEndpoints>,
+    /// What it was told last: whether the gateway drains, how many connections there are, and what is held.
+    said: Option<(bool, u64, Digest)>,
     swapped: Option<Instant>,
     unsaved: bool,
     fresh: bool,
@@ -70,7 +73,8 @@ impl Owner {
             own,
             wires,
             refused: Vec::new(),
-            reported: std::collections::BTreeMap::new(),
+            reported: BTreeMap::new(),
+            said: None,
             swapped: None,
             unsaved: false,
             fresh: false,
@@ -120,6 +124,7 @@ impl Owner {
                 tracing::info!(server = welcome.server, "connected to a control server");
                 self.failing.is_over();
                 self.reported.clear();
+                self.said = None;
             }
             Event::Refused(refused) => {
                 tracing::error!(
@@ -164,7 +169,13 @@ impl Owner {
             self.own.effective.confirm(&held, &|name, spec| self.own.entries.check(name, spec))
         };
         tracing::warn!(count = waits, "removals that were held back are confirmed");
+        let confirmed: BTreeSet<(Kind, Name)> =
+            self.own.effective.held_back().map(|(key, _)| key.clone()).collect();
         let refused = confirmation.verdict.refused.clone();
+        let mut still = std::mem::take(&mut self.refused);
+        still.retain(|refused| !confirmed.contains(&(refused.kind, refused.name.clone())));
+        self.note_refused(refused.clone());
+        self.refused.append(&mut still);
         self.put_in_force(confirmation.verdict).await;
         {
             let mut held = lock(&self.own.held);
@@ -250,7 +261,10 @@ impl Owner {
 
     fn note_state(&mut self) {
         let state = self.state.borrow_and_update();
-        self.wires.metrics.control_connected(state.connected.is_some());
+        match state.connected {
+            Some(_) => self.wires.metrics.stream_opened(),
+            None => self.wires.metrics.stream_lost(),
+        }
         if state.failures > self.failures {
             self.failures = state.failures;
             if let Some(failure) = &state.last_failure {
@@ -270,7 +284,11 @@ impl Owner {
             return;
         }
         self.unsaved = !self.own.disk.save(&lock(&self.own.held));
-        self.wires.metrics.snapshot_fails(self.own.disk.fails());
+        if self.own.disk.fails() {
+            self.wires.metrics.snapshot_failed();
+        } else {
+            self.wires.metrics.snapshot_kept();
+        }
     }
 
     fn tell(&self) {

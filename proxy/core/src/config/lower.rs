@@ -59,6 +59,7 @@ pub(super) fn lower(
     let (named, identities) = identity::named(raw.identities, dir, found);
     let scope = service::Scope {
         listeners: &listener.addresses,
+        is_ours: |_| false,
         rules: None,
         trusts: &trusts,
         identities: &identities,

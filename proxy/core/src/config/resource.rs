@@ -6,8 +6,8 @@
 //! [`ServiceSpec::assemble`]. Nothing here takes more time or memory than the length of the spec warrants.
 //!
 //! Not checked here: that a [`PolicySpec`] names services which exist, that a name leads to one service only
-//! ([`Snapshot`](crate::Snapshot) does), that the certificates of a [`TrustSpec`] can be read, where the names of
-//! endpoints lead, and that an address which a wildcard listener covers isn't the machine's own.
+//! ([`Snapshot`](crate::Snapshot) does), that the certificates of a [`TrustSpec`] can be read, and where the names of
+//! endpoints lead.
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use landbridge_control_client::wire::{ReadyEndpoints, Status};
 
-use super::Owner;
+use super::{Owner, lock};
 
 impl Owner {
     /// Says to the server how it goes: what changed since it heard last.
@@ -23,12 +23,14 @@ impl Owner {
             }
         });
         self.reported.extend(changed.iter().map(|(name, now)| (name.clone(), *now)));
-        let status = Status {
-            draining: self.wires.gateway.draining().is_some(),
-            active: self.wires.gateway.active() as u64,
-            endpoints: changed,
-            ..Status::default()
-        };
+        let draining = self.wires.gateway.draining().is_some();
+        let active = self.wires.gateway.active() as u64;
+        let now = (draining, active, lock(&self.own.held).digest());
+        if changed.is_empty() && self.said == Some(now) {
+            return;
+        }
+        self.said = Some(now);
+        let status = Status { draining, active, endpoints: changed, ..Status::default() };
         self.wires.feed.status(status).await;
     }
 }

@@ -84,7 +84,7 @@ fn endpoint(
 
 /// Refuses an address to which connections may not go.
 fn may_lead_to(target: &Target, scope: &Scope<'_>) -> Result<(), Complaint> {
-    if let Some(listener) = looped(target, scope.listeners) {
+    if let Some(listener) = looped(target, scope) {
         let complaint = Complaint::new(format!(
             "{target} is this gateway's own listener ({listener}): connections would go round"
         ));
@@ -101,7 +101,7 @@ fn may_lead_to(target: &Target, scope: &Scope<'_>) -> Result<(), Complaint> {
 }
 
 /// The listener that a connection to `target` would come back to.
-fn looped(target: &Target, listeners: &[SocketAddr]) -> Option<SocketAddr> {
+fn looped(target: &Target, scope: &Scope<'_>) -> Option<SocketAddr> {
     let Target::Address(address) = target else {
         return None;
     };
@@ -109,9 +109,15 @@ fn looped(target: &Target, listeners: &[SocketAddr]) -> Option<SocketAddr> {
     let reaches = |listener: IpAddr| {
         let listener = listener.to_canonical();
         listener == ip
-            || (listener.is_unspecified() && ip.is_loopback() && (listener.is_ipv6() || ip.is_ipv4()))
+            || (listener.is_unspecified()
+                && (listener.is_ipv6() || ip.is_ipv4())
+                && (ip.is_loopback() || (scope.is_ours)(ip)))
     };
-    listeners.iter().find(|listener| listener.port() == address.port() && reaches(listener.ip())).copied()
+    scope
+        .listeners
+        .iter()
+        .find(|listener| listener.port() == address.port() && reaches(listener.ip()))
+        .copied()
 }
 
 fn locality(text: &str) -> Result<String, Complaint> {

@@ -145,7 +145,8 @@ pub(in crate::config) fn services(raw: RawServiceFile, found: &mut Findings) -> 
     let exposure = raw.exposure.as_ref().map(|list| texts(Some(list)));
     let trusts = Trusts::unknown();
     let identities = Identities { names: BTreeSet::new(), complete: false };
-    let scope = Scope { listeners: &[], rules: None, trusts: &trusts, identities: &identities };
+    let scope =
+        Scope { listeners: &[], is_ours: |_| false, rules: None, trusts: &trusts, identities: &identities };
     let mut offered = Vec::new();
     for (index, field) in section(raw.service).into_iter().enumerate() {
         let Some(raw) = field.value else { continue };

@@ -1,7 +1,7 @@
 //! One `[[service]]`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::identity::Identities;
@@ -17,6 +17,8 @@ use crate::sni::NamePattern;
 /// What the rest of the file says that services refer to.
 pub(in crate::config) struct Scope<'a> {
     pub(in crate::config) listeners: &'a [SocketAddr],
+    /// Whether the machine has an address, which a listener at a wildcard has then too; loopback ones it always has.
+    pub(in crate::config) is_ours: fn(IpAddr) -> bool,
     /// Where addresses may lead, whoever gives them; the file itself may lead anywhere.
     pub(in crate::config) rules: Option<&'a AddressRules>,
     pub(in crate::config) trusts: &'a Trusts,

@@ -1,7 +1,7 @@
 //! What the gateway's own file says that resources depend on.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::config::findings::{Complaint, Findings, Place};
 use crate::config::lower::identity::Identities;
@@ -50,6 +50,7 @@ impl Decision {
 #[derive(Debug, Clone)]
 pub struct Scope {
     listeners: Vec<SocketAddr>,
+    is_ours: fn(IpAddr) -> bool,
     rules: AddressRules,
     identities: Identities,
     trusts: Trusts,
@@ -63,6 +64,7 @@ impl Scope {
         let trust = config.trust.iter().map(|entry| (entry.name.clone(), entry.domain.clone()));
         Self {
             listeners: config.gateway.listener.addresses.clone(),
+            is_ours: |_| false,
             rules: config.gateway.endpoints.clone(),
             identities: Identities { names, complete: true },
             trusts: Trusts::of(trust),
@@ -74,6 +76,12 @@ impl Scope {
     #[must_use]
     pub fn listening(self, listeners: Vec<SocketAddr>) -> Self {
         Self { listeners, ..self }
+    }
+
+    /// How to tell whether the machine has an address: one that it has leads to a listener at a wildcard.
+    #[must_use]
+    pub fn on_machine(self, is_ours: fn(IpAddr) -> bool) -> Self {
+        Self { is_ours, ..self }
     }
 
     /// Every trust entry that there is, those of the stream included, in place of the file's alone.
@@ -111,6 +119,7 @@ impl Scope {
     pub(super) fn of_services(&self) -> service::Scope<'_> {
         service::Scope {
             listeners: &self.listeners,
+            is_ours: self.is_ours,
             rules: Some(&self.rules),
             trusts: &self.trusts,
             identities: &self.identities,

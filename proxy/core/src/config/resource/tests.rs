@@ -151,6 +151,11 @@ fn no_address_of_the_stream_leads_where_it_is_never_meant_to_nor_round_nor_outsi
     assert!(at("10.0.0.1:80", &narrow).is_err() && at("192.0.2.1:80", &narrow).is_ok());
     assert!(at("127.0.0.1:80", &narrow).is_ok());
     assert!(at("127.0.0.1:80", &narrow.listening(vec!["[::]:80".parse().unwrap()])).is_err());
+    // Whatever address the machine has, a listener at a wildcard is there.
+    let wide =
+        scope().listening(vec!["[::]:80".parse().unwrap()]).on_machine(|ip| ip.to_string() == "10.0.0.7");
+    assert!(at("10.0.0.7:80", &wide).is_err() && at("[::ffff:10.0.0.7]:80", &wide).is_err());
+    assert!(at("10.0.0.7:81", &wide).is_ok() && at("10.0.0.8:80", &wide).is_ok());
 }
 
 fn grants(service: &Service) -> Vec<String> {
