@@ -1,6 +1,7 @@
 //! Who is resumed, who has to shake hands in full, and that both are judged alike.
 
 use super::*;
+use crate::testing::SNI;
 
 #[test]
 fn a_session_is_resumed_and_its_owner_judged_again() {
@@ -163,7 +164,9 @@ fn a_ticket_is_for_the_name_the_service_and_the_certificate_that_it_was_made_wit
     scene.is_resumed(&config);
 
     // The same name, which leads to another service now.
-    let renamed = Service { name: "other:8000".into(), ..(*scene.gateway.route.service).clone() };
+    let names = [SNI, "httpbin.example"].map(|name| landbridge_core::sni::NamePattern::parse(name).unwrap());
+    let service = (*scene.gateway.route.service).clone();
+    let renamed = Service { name: "other:8000".into(), names: names.into(), ..service };
     scene.gateway = scene.gateway.serving(renamed);
     scene.shakes_in_full(&config);
     scene.is_resumed(&config);

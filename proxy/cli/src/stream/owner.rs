@@ -27,8 +27,11 @@ use super::told::{Look, chain};
 const PACE: Duration = Duration::from_millis(100);
 /// How long a change may take until connections see it, before the log says that it doesn't.
 const IN_FORCE: Duration = Duration::from_secs(30);
-/// What changes often is written to disk no more often than this.
+/// How often it is looked whether something is to be said, or still to be written to disk.
 const SAVE: Duration = Duration::from_secs(1);
+/// A write that takes longer is followed by so many times its time without one, as no update is taken meanwhile.
+const QUICK: Duration = Duration::from_millis(20);
+const REST: u32 = 20;
 /// After so long a start was a good one.
 const GOOD: Duration = Duration::from_secs(60);
 /// Refusals that are logged of one update; the rest is counted.
@@ -61,6 +64,8 @@ pub(super) struct Owner {
     said: Option<(bool, u64, Digest)>,
     swapped: Option<Instant>,
     unsaved: bool,
+    /// Not before then, unless something was taken away.
+    save_due: Option<Instant>,
     fresh: bool,
     failures: u64,
     failing: Failing,
@@ -77,6 +82,7 @@ impl Owner {
             said: None,
             swapped: None,
             unsaved: false,
+            save_due: None,
             fresh: false,
             failures: 0,
             failing: Failing::default(),
@@ -147,6 +153,7 @@ impl Owner {
             self.own.effective.judge(update, &held, now, &|name, spec| self.own.entries.check(name, spec))
         };
         let refused = verdict.refused.clone();
+        let shrinks = verdict.shrinks;
         self.put_in_force(verdict).await;
         let told = update.refused.iter().chain(&refused);
         self.note_refused(told.cloned().collect());
@@ -154,7 +161,12 @@ impl Owner {
         self.fresh = true;
         self.own.complete = true;
         self.wires.completed.send_replace(true);
-        self.save();
+        if shrinks {
+            // Nothing is on disk now.
+            self.save();
+        } else {
+            self.save_if_due();
+        }
     }
 
     /// What somebody has confirmed is in force, and gone from what is held.
@@ -273,8 +285,9 @@ impl Owner {
         }
     }
 
+    /// Saves what isn't saved yet, unless that was done lately: what is large and changes often would take all the time.
     fn save_if_due(&mut self) {
-        if self.unsaved {
+        if self.unsaved && self.save_due.is_none_or(|due| Instant::now() >= due) {
             self.save();
         }
     }
@@ -283,7 +296,10 @@ impl Owner {
         if !self.own.complete {
             return;
         }
+        let began = Instant::now();
         self.unsaved = !self.own.disk.save(&lock(&self.own.held));
+        let took = began.elapsed();
+        self.save_due = (took > QUICK).then(|| Instant::now() + took * REST);
         if self.own.disk.fails() {
             self.wires.metrics.snapshot_failed();
         } else {

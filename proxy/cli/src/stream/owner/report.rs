@@ -18,7 +18,12 @@ impl Owner {
             let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
             let now =
                 ReadyEndpoints { ready: count(counts.usable), total: count(counts.usable + counts.failing) };
-            if own.service(name).is_none() && self.reported.get(&**name) != Some(&now) {
+            // All of a service's endpoints can be used, unless something else was said.
+            let is_news = match self.reported.get(&**name) {
+                Some(before) => *before != now,
+                None => now.ready < now.total,
+            };
+            if is_news && own.service(name).is_none() {
                 changed.insert(name.to_string(), now);
             }
         });
