@@ -29,8 +29,10 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
                 dots = 0;
                 1
             }
+            // A mistake outside of a string, behind which a quote begins none.
+            '\\' => 1 + usize::from(rest.get(1..).is_some_and(|rest| rest.starts_with(['"', '\'']))),
             // Part of a key, or what the parser may take for one as it recovers from a mistake.
-            _ => run(rest, |byte| b"#\"'.=,[]{}\n".contains(&byte)),
+            _ => run(rest, |byte| b"#\"'.=,[]{}\\\n".contains(&byte)),
         };
         rest = rest.get(taken..).unwrap_or_default();
     }
@@ -138,6 +140,8 @@ mod tests {
             "x = \"\"\"x\"\"\"\"",
             "é.",
             "x = 'a\n",
+            "\\\"",
+            "x\\'",
         ] {
             assert!(too_deep(&format!("{before}{bomb}a = 1")).is_some(), "{before}");
         }
